@@ -1,0 +1,55 @@
+/* main.cf: every parameter of param.tbl is a member of the global conf, evaluated once at load.
+ *
+ *     conf.myhostname (const char *), conf.smtpd_timeout (int, seconds), conf.soft_bounce (bool),
+ *     conf.message_size_limit (int64_t, bytes)
+ *
+ * The member is the parameter's name; a name that begins with a digit has "n" in front
+ * (conf.n2bounce_notice_recipient). Values are expanded ($name and so on) and checked against the row's
+ * bounds. A lmtp client calls conf_use_lmtp() and then reads the smtp_* members. */
+#ifndef POSTERN_PARAM_PARAM_H
+#define POSTERN_PARAM_PARAM_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* struct conf { ... } conf: generated from param.tbl */
+#include "param/conf_struct.h"
+extern struct conf conf;
+
+/* Configuration directory of this process: -c, $MAIL_CONFIG, or the built-in default. An environment
+ * value given by somebody else than root must be listed in the default main.cf's
+ * alternate_config_directories, where the process is privileged (set-gid). */
+const char *conf_dir(void);
+int conf_set_dir(const char *dir, struct err *err);
+
+/* Sets "name=value" with precedence over main.cf (the -o option); before conf_load. The name may be
+ * user-defined. */
+int conf_override(const char *assignment, struct err *err);
+
+/* Reads main.cf, evaluates every parameter into conf, and calls warn(text) for each oddity (unknown
+ * type errors are fatal: -1 and err; a parameter set but not acted on: one warning). warn may be NULL. */
+int conf_load(void (*warn)(const char *text), struct err *err);
+
+/* Expanded value of any parameter, built-in, service-defined or user-defined; false if there is none. */
+bool conf_get(const char *name, struct buf *out);
+/* For parameters whose names are made of a transport's name: conf_transport_int("relay",
+ * "_destination_concurrency_limit", conf.default_destination_concurrency_limit). Unset: fallback. */
+int conf_transport_int(const char *transport, const char *suffix, int fallback);
+int conf_transport_time(const char *transport, const char *suffix, int fallback); /* seconds */
+const char *conf_transport_str(const char *transport, const char *suffix, const char *fallback);
+
+/* Expands a text: $name ${name} ${name?text} ${name:text} ${name?{a}:{b}} ${{a} == {b} ? {x} : {y}} $$.
+ * look gives the value of a name (NULL: undefined, expands to nothing); for bounce templates, footers,
+ * pipe macros as well as main.cf. -1 and err for bad syntax or recursion without end. */
+typedef const char *(*expand_look)(void *ctx, str name);
+int expand_text(struct buf *out, str text, expand_look look, void *ctx, struct err *err);
+
+/* "3d" and the like in seconds, default unit as given ('s', 'h', 'd'). */
+int time_parse(str text, char default_unit, int *seconds, struct err *err);
+
+void conf_use_lmtp(void);
+
+#endif
