@@ -14,12 +14,13 @@ enum { /* NOTIFY */
 enum { /* ENV_SENDER flags */
 	SENDER_BODY_8BITMIME = 1 << 0,
 	SENDER_BODY_7BIT = 1 << 1,
-	SENDER_SMTPUTF8 = 1 << 2,       /* SMTPUTF8 was asked for */
+	SENDER_SMTPUTF8 = 1 << 2,	 /* SMTPUTF8 was asked for */
 	SENDER_SMTPUTF8_HEADER = 1 << 3, /* found in the header */
-	SENDER_SMTPUTF8_RCPT = 1 << 4,   /* found in an address */
+	SENDER_SMTPUTF8_RCPT = 1 << 4,	 /* found in an address */
 	SENDER_VERP = 1 << 5,
 };
-/* The code at the start of text ("5.1.1 no such user"): its length, or 0 when there is none (RFC 3463 2). */
+/* The code at the start of text ("5.1.1 no such user"): its length, or 0 when there is none (RFC
+ * 3463 2). */
 size_t dsn_valid(str text);
 bool dsn_parse_notify(str value, uint32_t *notify); /* "SUCCESS,FAILURE" or "NEVER" */
 void dsn_print_notify(struct buf *out, uint32_t notify);
