@@ -8,4 +8,7 @@
 /* Continues crc (0 at the start) over n bytes. */
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);
 
+/* The same without the CPU's help: what crc32c() falls back to; for tests. */
+uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n);
+
 #endif

@@ -49,7 +49,7 @@ int endpoint_parse(struct endpoint *e, str text, struct err *err);
 int endpoint_port(str port, struct err *err);
 
 /* Valid host name syntax (RFC 1123 letters, digits, hyphen, underscore tolerated; no empty label;
- * labels to 63, whole to 255; not all numeric). err says what is wrong, "" form allowed NULL. */
+ * labels to 63, whole to 255; not all numeric). err (may be NULL) says what is wrong. */
 bool hostname_valid(str name, struct err *err);
 
 #endif

@@ -48,7 +48,7 @@ bool str_word(str *rest, const char *sep, str *word);
 bool str_word_braced(str *rest, const char *sep, str *word);
 
 /* Cuts *rest at the first sep: the part before it into *part. False when *rest is used up.
- * Unlike str_word it yields empty parts: "a,,b" gives three. Set done of the cursor to 0 at first. */
+ * Unlike str_word it yields empty parts: "a,,b" gives three, "" one. Used up: rest->p is NULL. */
 bool str_split(str *rest, char sep, str *part);
 
 /* Decimal number, whole slice, no sign; false on anything else or on overflow. */
