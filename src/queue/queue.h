@@ -33,8 +33,10 @@ void queue_ref_path(struct buf *out, const struct queue_ref *ref);
 int queue_create(struct err *err);
 
 /* --- content, for agents and bounce */
-/* Opens path for reading; kept open in a small cache of the process: do not close. -1 and err. */
+/* Opens path for reading; kept open in a small cache of the process, also after its release. Each
+ * open is paired with one queue_content_release(fd) when the content is no longer used: do not close. -1 and err. */
 int queue_content_open(const char *path, struct err *err);
+void queue_content_release(int fd);
 /* A reader of the content's lines: unstuffed, without their ends. Reads ahead in large pieces. */
 struct content_reader;
 struct content_reader *content_open(int fd, uint64_t offset, uint64_t length);
@@ -44,9 +46,10 @@ void content_rewind(struct content_reader *r);
 void content_close(struct content_reader *r);
 
 /* --- reading a message where it lies */
-/* Reads and checks the envelope of ref, statuses merged. -1 and err (EBADMSG: damaged). Blocks on the disk
- * (page cache as a rule). */
-int queue_read_envelope(const struct queue_ref *ref, struct envelope *e, struct arena *a, struct err *err);
+/* Reads and checks the envelope of ref, statuses merged, and fills in ref's content_offset and content_length
+ * (file lane: a scan does not open files, so that they are 0 before). -1 and err (EBADMSG: damaged; ENOENT:
+ * it is there no more). Blocks on the disk (page cache as a rule). */
+int queue_read_envelope(struct queue_ref *ref, struct envelope *e, struct arena *a, struct err *err);
 /* Looks a message up on the disk, in both lanes. 0; 1 when there is none; -1 and err. */
 int queue_find(const char *id, struct queue_ref *ref, struct err *err);
 /* Calls fn for every message on the disk in the named queue (NULL: all but maildrop and corrupt; the log

@@ -40,8 +40,9 @@ void queue_store_move(struct queue_store *s, const struct queue_ref *ref, const 
 /* A damaged message: to corrupt, with a warning. */
 void queue_store_corrupt(struct queue_store *s, const struct queue_ref *ref, const char *why);
 
-/* Segments older than this many seconds whose messages should leave the log; calls old() for each message
- * the caller then moves. Called by qmgr's timer. */
+/* Segments older than this many seconds whose messages should leave the log: calls old() (later, as event code) for
+ * each message, which the caller then moves when it can; repeated every half minute while it is there. Also looks
+ * for segments whose writer died. Called by qmgr's timer, every few seconds. */
 void queue_store_age(struct queue_store *s, int seconds, void (*old)(const struct queue_ref *ref, void *arg), void *arg);
 
 #endif
