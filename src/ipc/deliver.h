@@ -5,7 +5,13 @@
 
 #include "ipc/msg.h"
 
-enum rcpt_kind { RCPT_PENDING = 0, RCPT_SENT, RCPT_DEFERRED, RCPT_BOUNCED };
+enum rcpt_kind {
+	RCPT_PENDING = 0,
+	RCPT_SENT,
+	RCPT_DEFERRED,
+	RCPT_BOUNCED,
+	RCPT_REPORTED, /* final, and its sender has been told: qmgr's own, agents never say it */
+};
 
 enum { /* DELIVER flags */
 	DELIVER_TRACE = 1 << 0,       /* sendmail -v: report each delivery */
@@ -53,7 +59,8 @@ void delivery_fate(struct delivery *d, struct delivery_rcpt *r, const struct fat
 /* The destination as a whole could not be reached (for qmgr's dead-site count). */
 void delivery_site_dead(struct delivery *d, const char *dsn, const char *reason);
 
-/* Serves one connection from qmgr: calls agent for each request; recipients it gave no fate are
+/* Serves one connection from qmgr: says DELIVER_READY at once (qmgr gives work only to connections that were
+ * accepted, so that a full agent is known to be full), then calls agent for each request; recipients it gave no fate are
  * deferred with a warning. Returns when qmgr hangs up or the worker drains. May wait. */
 void delivery_serve(struct stream *qmgr, void (*agent)(struct delivery *d));
 
