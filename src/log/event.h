@@ -76,41 +76,41 @@ void log_address(struct buf *out, str address);
 	EVENT_NTH(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define EVENT_MAP(m, ...) EVENT_CAT(EVENT_M, EVENT_N(__VA_ARGS__))(m, __VA_ARGS__)
 
-#define EVENT_ARG_C(x) const char *x
-#define EVENT_ARG_S(x) str x
-#define EVENT_ARG_A(x) str x
-#define EVENT_ARG_E(x) str x
-#define EVENT_ARG_U(x) uint64_t x
-#define EVENT_ARG_I(x) int64_t x
-#define EVENT_ARG_Q(x) const char *x
-#define EVENT_VALUE_C(x)                                                                           \
-	{                                                                                          \
-		.s = { x, (x) ? strlen(x) : 0 }                                                    \
-	}
-#define EVENT_VALUE_S(x)                                                                           \
-	{                                                                                          \
-		.s = x                                                                             \
-	}
-#define EVENT_VALUE_A(x)                                                                           \
-	{                                                                                          \
-		.s = x                                                                             \
-	}
-#define EVENT_VALUE_E(x)                                                                           \
-	{                                                                                          \
-		.s = x                                                                             \
-	}
-#define EVENT_VALUE_U(x)                                                                           \
-	{                                                                                          \
-		.u = x                                                                             \
-	}
-#define EVENT_VALUE_I(x)                                                                           \
-	{                                                                                          \
-		.i = x                                                                             \
-	}
-#define EVENT_VALUE_Q(x)                                                                           \
-	{                                                                                          \
-		.s = (x) && *(x) ? str_of(x) : STR("NOQUEUE")                                      \
-	}
+static inline struct event_value event_str(str s)
+{
+	return (struct event_value){.s = s};
+}
+static inline struct event_value event_cstr(const char *s)
+{
+	return (struct event_value){.s = {s, s ? strlen(s) : 0}};
+}
+static inline struct event_value event_id(const char *s)
+{
+	return (struct event_value){.s = s && *s ? str_of(s) : STR("NOQUEUE")};
+}
+static inline struct event_value event_unsigned(uint64_t u)
+{
+	return (struct event_value){.u = u};
+}
+static inline struct event_value event_signed(int64_t i)
+{
+	return (struct event_value){.i = i};
+}
+
+#define EVENT_ARG_C(x)	 const char *x
+#define EVENT_ARG_S(x)	 str x
+#define EVENT_ARG_A(x)	 str x
+#define EVENT_ARG_E(x)	 str x
+#define EVENT_ARG_U(x)	 uint64_t x
+#define EVENT_ARG_I(x)	 int64_t x
+#define EVENT_ARG_Q(x)	 const char *x
+#define EVENT_VALUE_C(x) event_cstr(x)
+#define EVENT_VALUE_S(x) event_str(x)
+#define EVENT_VALUE_A(x) event_str(x)
+#define EVENT_VALUE_E(x) event_str(x)
+#define EVENT_VALUE_U(x) event_unsigned(x)
+#define EVENT_VALUE_I(x) event_signed(x)
+#define EVENT_VALUE_Q(x) event_id(x)
 
 #define EVENT(name, level, text, ...)                                                              \
 	static inline void log_##name(EVENT_MAP(EVENT_ARG_, __VA_ARGS__))                          \

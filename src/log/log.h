@@ -1,28 +1,47 @@
 /* The mail log: postlogd (maillog_file) or syslog, tag "syslog_name/program", classic lines.
  *
- * Lines that tools depend on are rows of event.tbl and are written with log_<event>() functions made
- * from it (log/event.h). Free text is only for warnings and errors. No secret goes into a log; bytes
- * from outside are printable-ised by this module ('?' for control characters). Nothing here waits. */
+ * Lines that tools depend on are rows of event.tbl and are written with log_<event>() functions
+ * made from it (log/event.h). Free text is only for warnings and errors. No secret goes into a log;
+ * bytes from outside are printable-ised by this module ('?' for control characters). Nothing here
+ * waits. */
 #ifndef POSTERN_LOG_LOG_H
 #define POSTERN_LOG_LOG_H
 
-#include <stdbool.h>
+#include "base/str.h"
 
-enum log_level { LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR, LOG_LEVEL_FATAL, LOG_LEVEL_PANIC };
+enum log_level {
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_FATAL,
+	LOG_LEVEL_PANIC
+};
 
-/* After conf_load (conf decides where to). program: "smtpd". also_stderr: commands at a terminal. */
+/* After conf_load (conf decides where to). program: "smtpd". also_stderr: commands at a terminal.
+ */
 void log_open(const char *program, bool also_stderr);
 /* Before conf_load: messages go to stderr as "program: text". */
 void log_early(const char *program);
 void log_reopen(void); /* in a forked child */
+/* Replaces the whole tag "syslog_name/program" (postlog -t, "postfix/postfix-script"); copied. */
+void log_tag(const char *tag);
+/* Gather lines and send them together at the next turn of the loop (servers, once their loop is
+ * there). A fatal end and exit() send what is gathered. */
+void log_batch(bool on);
+/* Sends what is gathered; waits a bounded time for a log server that is busy. */
+void log_flush(void);
+/* Lines go to fn instead of a log server: for postlogd itself. fn must not log. */
+void log_writer(void (*fn)(const char *tag, str text));
 extern int log_verbose; /* -v count */
 
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* "warning: ..." */
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* "error: ..." */
-/* The environment is wrong, at start-up: "fatal: ...", exit status 1 (commands: see log_fatal_status). */
+/* The environment is wrong, at start-up: "fatal: ...", exit status 1 (commands: see
+ * log_fatal_status). */
 void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
-void log_fatal_status(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
+void log_fatal_status(int status, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
 /* A bug of ours: "panic: ...", abort(). */
 void log_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
