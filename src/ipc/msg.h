@@ -16,7 +16,7 @@
 #define IPC_HEAD      8
 
 /* enum msg: MSG_ENV_SENDER, ... */
-#define GROUP(first)    MSG_BEFORE_##first = (first)-1,
+#define GROUP(first)	MSG_BEFORE_##first = (first)-1,
 #define MSG(NAME, name) MSG_##NAME,
 #define F_U32(f)
 #define F_U64(f)
@@ -38,10 +38,10 @@ enum msg {
 /* struct ipc_env_sender, ... */
 #define GROUP(first)
 #define MSG(NAME, name) struct ipc_##name {
-#define F_U32(f)        uint32_t f;
-#define F_U64(f)        uint64_t f;
-#define F_I64(f)        int64_t f;
-#define F_STR(f)        str f;
+#define F_U32(f)	uint32_t f;
+#define F_U64(f)	uint64_t f;
+#define F_I64(f)	int64_t f;
+#define F_STR(f)	str f;
 #define MSG_END                                                                                    \
 	char end_[0];                                                                              \
 	}                                                                                          \
@@ -80,17 +80,20 @@ const char *ipc_name(enum msg type); /* "ENV_SENDER", or "unknown message" */
 /* Appends the frame of a message; msg points to its struct ipc_<name>. */
 void ipc_put(struct buf *out, enum msg type, const void *msg);
 
-/* Takes the next frame out of *in; slices of *out point into it. 0; 1 when more input is needed (in is
- * left alone); -1 and err when it is malformed. */
+/* Takes the next frame out of *in; slices of *out point into it. 0; 1 when more input is needed (in
+ * is left alone); -1 and err when it is malformed. */
 int ipc_take(str *in, struct ipc_msg *out, struct err *err);
+
+/* Copies what the slices of a message point to into the arena. */
+void ipc_keep(struct ipc_msg *m, struct arena *a);
 
 /* Queues a frame on a stream; stream_flush() sends. May wait. */
 enum wait ipc_send(struct stream *s, enum msg type, const void *msg, int64_t deadline);
 /* The same and flushes. May wait. */
 enum wait ipc_send_now(struct stream *s, enum msg type, const void *msg, int64_t deadline);
 
-/* Receives a frame; slices of *out are valid until the next read on the stream. WAIT_ERROR with errno
- * EPROTO and err for a malformed one. May wait. */
+/* Receives a frame; slices of *out are valid until the next read on the stream. WAIT_ERROR with
+ * errno EPROTO and err for a malformed one. May wait. */
 enum wait ipc_recv(struct stream *s, struct ipc_msg *out, int64_t deadline, struct err *err);
 /* Receives a frame that must be of this type; anything else is an error. May wait. */
 enum wait ipc_expect(

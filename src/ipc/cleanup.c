@@ -1,0 +1,275 @@
+#include "ipc/cleanup.h"
+#include "base/htab.h"
+#include "base/mem.h"
+#include "ipc/pool.h"
+#include "log/log.h"
+#include "loop/co.h"
+#include "param/param.h"
+#include <stdarg.h>
+#include <stdlib.h>
+
+/* Up to this many bytes are kept here until the end of the message, and go out in one write: small
+ * messages can be sent again when a kept connection turns out to be dead. A larger one goes over a
+ * fresh connection. */
+#define GATHER	  (64 * 1024)
+#define POOL_IDLE 32
+
+struct cleanup {
+	struct ipc_pool *pool;
+	const char *socket;    /* the pool's name; lives as long as the process */
+	struct stream *stream; /* NULL: nothing was sent yet */
+	struct buf out;	       /* frames not sent yet */
+	size_t content_at;     /* of the content frame at the end of out */
+	bool growing;	       /* there is one */
+	bool failed, answered;
+	enum cleanup_status status;
+	struct buf text;
+	struct buf line; /* cleanup_line */
+};
+
+static struct htab pools; /* socket -> struct ipc_pool */
+
+static int64_t soon(void)
+{
+	return deadline_in((int64_t)conf.ipc_timeout * 1000);
+}
+
+struct cleanup *cleanup_open(const char *socket, str queue_id, int64_t arrival_us, uint32_t flags)
+{
+	struct cleanup *c = mem_zero(sizeof *c);
+	struct ipc_cleanup_begin begin = {
+	    .queue_id = queue_id, .arrival_us = arrival_us, .flags = flags};
+	struct htab_entry *e = htab_find(&pools, str_of(socket));
+
+	if (e == NULL)
+		e = htab_set(&pools, str_of(socket), ipc_pool_new(socket, POOL_IDLE));
+	c->pool = e->value;
+	c->socket = e->key;
+	ipc_put(&c->out, MSG_CLEANUP_BEGIN, &begin);
+	return c;
+}
+
+static void fail(struct cleanup *c, const struct err *err)
+{
+	log_warn("service %s: %s", c->socket, err->text);
+	c->failed = true;
+	c->status = CLEANUP_WRITE;
+	buf_clear(&c->out);
+}
+
+static void take_answer(struct cleanup *c, const struct ipc_cleanup_done *done)
+{
+	c->answered = true;
+	c->status = (enum cleanup_status)done->status;
+	buf_clear(&c->text);
+	buf_str(&c->text, done->text);
+	buf_clear(&c->out);
+	c->growing = false;
+}
+
+/* cleanup may refuse a message before it has seen its end. */
+static bool refused_early(struct cleanup *c)
+{
+	struct ipc_msg m;
+	struct err err;
+
+	if (ipc_expect(c->stream, MSG_CLEANUP_DONE, &m, deadline_in(1000), &err) != WAIT_OK)
+		return false;
+	take_answer(c, &m.cleanup_done);
+	return true;
+}
+
+static enum wait send_out(struct cleanup *c)
+{
+	enum wait w = stream_write(c->stream, c->out.p, c->out.n, soon());
+
+	return w == WAIT_OK ? stream_flush(c->stream, soon()) : w;
+}
+
+/* Sends what is gathered of a large message. */
+static void push(struct cleanup *c)
+{
+	struct err err = {0};
+	bool fresh;
+	enum wait w;
+
+	if (c->stream == NULL) {
+		c->stream = ipc_pool_get(c->pool, true, &fresh, soon(), &err);
+		if (c->stream == NULL) {
+			fail(c, &err);
+			return;
+		}
+	}
+	w = send_out(c);
+	buf_clear(&c->out);
+	c->growing = false;
+	if (w == WAIT_OK && !stream_input_ready(c->stream))
+		return;
+	if (!refused_early(c)) {
+		err_set(
+		    &err, "send message: %s", w == WAIT_OK ? "unexpected answer" : wait_name(w));
+		fail(c, &err);
+	}
+}
+
+static bool ended(const struct cleanup *c)
+{
+	return c->failed || c->answered;
+}
+
+void cleanup_put(struct cleanup *c, enum msg type, const void *msg)
+{
+	if (ended(c))
+		return;
+	c->growing = false;
+	ipc_put(&c->out, type, msg);
+	if (c->out.n > GATHER)
+		push(c);
+}
+
+void cleanup_attr(struct cleanup *c, const char *name, str value)
+{
+	struct ipc_env_attr attr = {.name = str_of(name), .value = value};
+
+	cleanup_put(c, MSG_ENV_ATTR, &attr);
+}
+
+static void set_u32(char *p, size_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (char)(v >> 8 * i);
+}
+
+/* Adds to the content frame at the end of out, whose one field is a string. */
+static void grow_content(struct cleanup *c, str wire)
+{
+	char *frame;
+	size_t n;
+
+	buf_str(&c->out, wire);
+	frame = c->out.p + c->content_at;
+	n = c->out.n - c->content_at - IPC_HEAD - 4;
+	set_u32(frame + 4, n + 4);
+	set_u32(frame + IPC_HEAD, n);
+}
+
+void cleanup_content(struct cleanup *c, str wire)
+{
+	while (wire.n > 0 && !ended(c)) {
+		size_t room = c->out.n < GATHER ? GATHER - c->out.n : 1;
+		str part = str_head(wire, room);
+
+		if (!c->growing) {
+			struct ipc_cleanup_content m = {.data = part};
+
+			c->growing = true;
+			c->content_at = c->out.n;
+			ipc_put(&c->out, MSG_CLEANUP_CONTENT, &m);
+		} else {
+			grow_content(c, part);
+		}
+		wire = str_from(wire, part.n);
+		if (c->out.n >= GATHER)
+			push(c);
+	}
+}
+
+void cleanup_line(struct cleanup *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	buf_clear(&c->line);
+	buf_char(&c->line, '.');
+	va_start(ap, fmt);
+	buf_vprintf(&c->line, fmt, ap);
+	va_end(ap);
+	buf_cstr(&c->line, "\r\n");
+	/* The first dot is needed only before another one (RFC 5321 4.5.2). */
+	cleanup_content(c, str_from(buf_view(&c->line), c->line.p[1] == '.' ? 0 : 1));
+}
+
+static void cleanup_free(struct cleanup *c)
+{
+	buf_free(&c->out);
+	buf_free(&c->text);
+	buf_free(&c->line);
+	free(c);
+}
+
+/* Sends the rest and waits for the verdict. */
+static enum wait finish(struct cleanup *c, struct err *err)
+{
+	struct ipc_msg m;
+	enum wait w = send_out(c);
+
+	if (w != WAIT_OK && w != WAIT_ERROR) {
+		err_set(err, "send message: %s", wait_name(w));
+		return w;
+	}
+	/* After a write error there may still be an answer to read. */
+	w = ipc_expect(c->stream, MSG_CLEANUP_DONE, &m, soon(), err);
+	if (w == WAIT_OK)
+		take_answer(c, &m.cleanup_done);
+	return w;
+}
+
+static void finish_small(struct cleanup *c)
+{
+	struct err err = {0};
+	bool fresh = false;
+
+	for (bool again = false; !again || !fresh; again = true) {
+		c->stream = ipc_pool_get(c->pool, again, &fresh, soon(), &err);
+		if (c->stream == NULL)
+			break;
+		if (finish(c, &err) == WAIT_OK) {
+			ipc_pool_put(c->pool, c->stream);
+			c->stream = NULL;
+			return;
+		}
+		ipc_pool_drop(c->pool, c->stream);
+		c->stream = NULL;
+		if (fresh || co_cancelled())
+			break;
+	}
+	fail(c, &err);
+}
+
+static void finish_large(struct cleanup *c)
+{
+	struct err err = {0};
+
+	if (finish(c, &err) != WAIT_OK) {
+		fail(c, &err);
+		return;
+	}
+	ipc_pool_put(c->pool, c->stream);
+	c->stream = NULL;
+}
+
+enum cleanup_status cleanup_commit(struct cleanup *c, struct buf *text)
+{
+	struct ipc_cleanup_end end;
+	enum cleanup_status status;
+
+	if (!ended(c)) {
+		ipc_put(&c->out, MSG_CLEANUP_END, &end);
+		if (c->stream)
+			finish_large(c);
+		else
+			finish_small(c);
+	}
+	if (text)
+		buf_str(text, buf_view(&c->text));
+	status = c->status;
+	cleanup_abort(c);
+	return status;
+}
+
+void cleanup_abort(struct cleanup *c)
+{
+	/* In the middle of a message: its end is the end of the connection. */
+	if (c->stream)
+		ipc_pool_drop(c->pool, c->stream);
+	cleanup_free(c);
+}
