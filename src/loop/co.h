@@ -37,15 +37,16 @@ void scope_init(struct scope *s);
 /* Starts fn(arg) at the next turn of the loop. name is a literal, for diagnostics. The scope must
  * outlive it. Usable from outside of coroutines as well. */
 struct co *co_start(struct scope *s, const char *name, void (*fn)(void *arg), void *arg);
-/* Waits until every coroutine of the scope has returned. May wait. */
+/* Waits until every coroutine of the scope has returned; when the waiter is cancelled they are cancelled too,
+ * and waited for. May wait. */
 void scope_join(struct scope *s);
 /* Cancels them, then waits until they have returned. May wait. */
 void scope_end(struct scope *s);
-/* Cancels one coroutine: its present and later waits return WAIT_CANCEL. */
+/* Cancels one coroutine that has not returned yet: its present and later waits return WAIT_CANCEL. */
 void co_cancel(struct co *co);
 bool co_cancelled(void);    /* of the current one */
 struct co *co_self(void);   /* NULL outside of coroutines */
-void co_shield(bool on);    /* while on, cancellation of the current coroutine is put off */
+void co_shield(bool on);    /* while on, cancellation of the current coroutine is put off; pairs nest */
 
 /* Deadlines are absolute loop times in milliseconds, or FOREVER. */
 int64_t loop_now(void);                     /* monotonic ms, cached per turn of the loop */

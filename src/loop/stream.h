@@ -64,11 +64,13 @@ enum wait stream_read(struct stream *s, void *p, size_t n, int64_t deadline);
 size_t stream_buffered(const struct stream *s);
 /* True when something can be read now: buffered, or waiting in the kernel (one non-blocking look). */
 bool stream_input_ready(struct stream *s);
-/* Waits until something can be read, with the buffers given back: for idle sessions. May wait. */
+/* Waits until something (or the end of file, or an error) can be read, with the buffers given back: for idle
+ * sessions. With TLS, what came may turn out to be no data. May wait. */
 enum wait stream_wait_input(struct stream *s, int64_t deadline);
 
 /* Writing. These may wait only when STREAM_OUT_MAX bytes are gathered; the result of an earlier failed
- * write is reported by the next call. */
+ * write is reported by the next call. stream_flush() can be tried again after a timeout; when another call times
+ * out or is cancelled, part of its bytes may be gone, and the stream refuses to write from then on. */
 enum wait stream_write(struct stream *s, const void *p, size_t n, int64_t deadline);
 enum wait stream_puts(struct stream *s, const char *text, int64_t deadline);
 enum wait stream_printf(struct stream *s, int64_t deadline, const char *fmt, ...)
@@ -76,10 +78,12 @@ enum wait stream_printf(struct stream *s, int64_t deadline, const char *fmt, ...
 /* Sends what is gathered. May wait. */
 enum wait stream_flush(struct stream *s, int64_t deadline);
 /* Sends what is gathered, then n bytes of file from offset (sendfile(2) where the transport is plain).
- * WAIT_ERROR with errno EIO when the file is shorter. May wait. */
+ * A small piece is only gathered, like stream_write(): end with stream_flush(). WAIT_ERROR with errno EIO
+ * when the file is shorter. May wait. */
 enum wait stream_send_file(struct stream *s, int file, int64_t offset, size_t n, int64_t deadline);
 
-/* Descriptors over a UNIX stream (SCM_RIGHTS), with one byte of payload. May wait. */
+/* Descriptors over a UNIX stream (SCM_RIGHTS), with one byte of payload. The receiver must know that one
+ * is coming, and the sender not send it right behind other data: an ordinary read would lose it. May wait. */
 enum wait stream_send_fd(struct stream *s, int fd, int64_t deadline);
 enum wait stream_recv_fd(struct stream *s, int *fd, int64_t deadline);
 

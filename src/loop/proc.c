@@ -1,0 +1,291 @@
+#include "loop/proc.h"
+
+#include "base/mem.h"
+#include "loop/loop.h"
+#include "loop/sched.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Children that were started here and not yet asked about. */
+struct child {
+	struct list link;
+	pid_t pid;
+	bool ended;
+	int status;
+	struct cond end;
+	int waiters;
+	void (*fn)(pid_t pid, int status, void *arg);
+	void *arg;
+};
+
+static struct list children = {&children, &children};
+static size_t running;
+static uv_signal_t *sigchld;
+
+void proc_reset(void)
+{
+	list_init(&children); /* they are the parent's */
+	running = 0;
+	sigchld = NULL;
+}
+
+static struct child *find(pid_t pid)
+{
+	struct child *c;
+
+	LIST_FOREACH (c, &children, struct child, link)
+		if (c->pid == pid)
+			return c;
+	return NULL;
+}
+
+static void forget(struct child *c)
+{
+	list_remove(&c->link);
+	free(c);
+}
+
+static void tell(void *arg)
+{
+	struct child *c = arg;
+
+	c->fn(c->pid, c->status, c->arg);
+	forget(c);
+}
+
+static void child_gone(void)
+{
+	if (--running == 0)
+		uv_unref((uv_handle_t *)sigchld);
+}
+
+static void child_ended(struct child *c, int status)
+{
+	c->ended = true;
+	c->status = status;
+	child_gone();
+	cond_wake_all(&c->end);
+	if (c->fn)
+		loop_defer(tell, c);
+}
+
+/* Only pids of ours are asked for: other children belong to whoever started them. */
+static void on_sigchld(uv_signal_t *h, int signum)
+{
+	struct child *c;
+	int status;
+	pid_t r;
+
+	(void)h;
+	(void)signum;
+	LIST_FOREACH (c, &children, struct child, link) {
+		if (c->ended)
+			continue;
+		do
+			r = waitpid(c->pid, &status, WNOHANG);
+		while (r < 0 && errno == EINTR);
+		if (r == c->pid)
+			child_ended(c, status);
+		else if (r < 0)
+			child_ended(c, 0xff00); /* somebody else took its status */
+	}
+}
+
+static void watch_children(void)
+{
+	if (!sigchld) {
+		sigchld = mem_zero(sizeof(*sigchld));
+		uv_signal_init(loop_get(), sigchld);
+		if (uv_signal_start(sigchld, on_sigchld, SIGCHLD) < 0)
+			loop_panic("no signal handler for SIGCHLD");
+		uv_unref((uv_handle_t *)sigchld);
+	}
+	if (running++ == 0)
+		uv_ref((uv_handle_t *)sigchld);
+}
+
+/* In the child. It shares the parent's memory until it executes the program, so that only
+ * system calls are made here, and those that change ids are made directly: the C library's would
+ * tell the parent's threads. */
+
+struct start {
+	const struct proc_opts *o;
+	const char *stage; /* what failed */
+	int code;
+	sigset_t mask;
+};
+
+static int become_user(const struct proc_opts *o)
+{
+	if (syscall(SYS_setgroups, 0, NULL) < 0 && (errno != EPERM || geteuid() == 0))
+		return -1;
+	if (syscall(SYS_setresgid, o->gid, o->gid, o->gid) < 0)
+		return -1;
+	return syscall(SYS_setresuid, o->uid, o->uid, o->uid) < 0 ? -1 : 0;
+}
+
+static int place_fds(const int fds[3])
+{
+	int moved[3];
+
+	for (int i = 0; i < 3; i++) {
+		moved[i] = fds[i] < 0 ? open("/dev/null", O_RDWR) : fds[i];
+		if (moved[i] >= 0 && moved[i] < 3)
+			moved[i] = fcntl(moved[i], F_DUPFD, 3);
+		if (moved[i] < 0)
+			return -1;
+	}
+	for (int i = 0; i < 3; i++)
+		if (dup2(moved[i], i) < 0)
+			return -1;
+	return 0;
+}
+
+static void close_others(void)
+{
+	struct rlimit lim;
+
+	if (syscall(SYS_close_range, 3, ~0u, 0) == 0)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || lim.rlim_cur > 65536)
+		lim.rlim_cur = 65536;
+	for (int fd = 3; fd < (int)lim.rlim_cur; fd++)
+		close(fd);
+}
+
+static void default_signals(void)
+{
+	struct sigaction sa;
+
+	for (int i = 1; i < 65; i++)
+		if (sigaction(i, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL &&
+		    (sa.sa_handler != SIG_IGN || i == SIGPIPE)) {
+			memset(&sa, 0, sizeof(sa));
+			sa.sa_handler = SIG_DFL;
+			sigaction(i, &sa, NULL);
+		}
+}
+
+static const char *child_steps(struct start *st)
+{
+	const struct proc_opts *o = st->o;
+
+	default_signals();
+	if (o->new_group && setpgid(0, 0) < 0)
+		return "process group";
+	/* Before the root changes: /dev/null may be needed. */
+	if (place_fds(o->fds) < 0)
+		return "descriptors";
+	close_others();
+	if (o->root && chroot(o->root) < 0)
+		return "chroot";
+	if (o->root && chdir("/") < 0)
+		return "chdir";
+	if (o->set_ids && become_user(o) < 0)
+		return "user and group";
+	if (o->dir && chdir(o->dir) < 0)
+		return "chdir";
+	sigprocmask(SIG_SETMASK, &st->mask, NULL);
+	execvpe(o->argv[0], (char *const *)(uintptr_t)o->argv,
+	    o->env ? (char *const *)(uintptr_t)o->env : environ);
+	return "execute";
+}
+
+__attribute__((noinline, no_sanitize("address"))) static pid_t start_child(struct start *st)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		st->stage = child_steps(st);
+		st->code = errno;
+		_exit(127);
+	}
+	return pid;
+}
+
+/* Signals are blocked while parent and child share memory: no handler must run in the child. */
+static pid_t start_masked(struct start *st)
+{
+	sigset_t all, before;
+	pid_t pid;
+	int code;
+
+	sigemptyset(&st->mask); /* the program starts with none blocked */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pid = start_child(st);
+	code = errno;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = code;
+	return pid;
+}
+
+pid_t proc_start(const struct proc_opts *o, struct err *err)
+{
+	struct start st = {.o = o};
+	struct child *c;
+	pid_t pid;
+
+	watch_children(); /* before the child can end */
+	pid = start_masked(&st);
+	if (pid < 0) {
+		child_gone();
+		return err_errno(err, errno, "start %s", o->argv[0]);
+	}
+	if (st.stage) {
+		child_gone();
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		return err_errno(err, st.code, "%s: %s", st.stage, o->argv[0]);
+	}
+	c = find(pid);
+	if (c && c->waiters == 0 && !c->fn)
+		forget(c); /* long over, and nobody asked */
+	c = mem_zero(sizeof(*c));
+	c->pid = pid;
+	cond_init(&c->end);
+	list_prepend(&children, &c->link);
+	return pid;
+}
+
+enum wait proc_wait(pid_t pid, int *status, int64_t deadline)
+{
+	struct child *c = find(pid);
+	enum wait r = WAIT_OK;
+
+	if (!c) {
+		errno = ECHILD;
+		return WAIT_ERROR;
+	}
+	c->waiters++;
+	while (!c->ended && r == WAIT_OK)
+		r = cond_wait(&c->end, deadline);
+	c->waiters--;
+	if (!c->ended)
+		return r;
+	*status = c->status;
+	if (c->waiters == 0)
+		forget(c);
+	return WAIT_OK;
+}
+
+void proc_on_exit(pid_t pid, void (*fn)(pid_t pid, int status, void *arg), void *arg)
+{
+	struct child *c = find(pid);
+
+	if (!c)
+		loop_panic("proc_on_exit: no such child");
+	c->fn = fn;
+	c->arg = arg;
+	if (c->ended)
+		loop_defer(tell, c);
+}
