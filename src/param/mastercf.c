@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#define WHITE " \t\r\n"
+#define WHITE CONFFILE_WHITE
 
 const char *const service_type_names[] = {
     [SERVICE_INET] = "inet",
@@ -124,7 +124,7 @@ static int parse_service(struct mastercf_service *s, str line, struct err *err)
 		return err_set(err, "bad field count");
 	s->command = str_dup(word);
 	s->args = mem_zero(sizeof(char *));
-	while (str_word_braced(&line, WHITE, &word))
+	while (conffile_word(&line, &word))
 		if (add_arg(s, word, err) != 0)
 			return -1;
 	return 0;

@@ -46,6 +46,13 @@ const struct param_legacy param_legacies[] = {
 };
 const size_t param_legacy_count = sizeof(param_legacies) / sizeof(param_legacies[0]);
 
+const struct param_legacy param_deprecated[] = {
+#define PARAM_LEGACY(name, successor)	  {name, successor},
+#define PARAM_DEPRECATED(name, successor) {name, successor},
+#include "param/param.tbl"
+};
+const size_t param_deprecated_count = sizeof(param_deprecated) / sizeof(param_deprecated[0]);
+
 static int compare(const void *key, const void *row)
 {
 	return str_cmp(*(const str *)key, str_of(((const struct param_row *)row)->name));

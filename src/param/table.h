@@ -46,6 +46,9 @@ extern const struct param_suffix param_suffixes[];
 extern const size_t param_suffix_count;
 extern const struct param_legacy param_legacies[];
 extern const size_t param_legacy_count;
+/* Parameters on their way out, PARAM_LEGACY rows included; successor "" when there is none. */
+extern const struct param_legacy param_deprecated[];
+extern const size_t param_deprecated_count;
 
 const struct param_row *param_find(str name); /* or NULL */
 
