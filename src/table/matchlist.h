@@ -1,6 +1,6 @@
-/* Lists that match or do not: mynetworks, relay_domains, debug_peer_list, ... Items: name, .domain (or
- * parent by parent_domain_matches_subdomains), address, network, type:table, /file, ! in front negates;
- * the first match decides. */
+/* Lists that match or do not: mynetworks, relay_domains, debug_peer_list, ... Items: name, .domain
+ * (or parent by parent_domain_matches_subdomains), address, network, type:table, /file, ! in front
+ * negates; the first match decides. */
 #ifndef POSTERN_TABLE_MATCHLIST_H
 #define POSTERN_TABLE_MATCHLIST_H
 
@@ -12,8 +12,8 @@ enum matchlist_kind {
 	MATCH_DOMAIN, /* names, with parents as parent_domain_matches_subdomains says for param */
 	MATCH_HOST,   /* client name and address: domain patterns and networks */
 };
-/* param is the parameter's name, for messages and for parent_domain_matches_subdomains. Syntax errors are
- * logged, and the list then answers TABLE_ERROR (never a match by accident). */
+/* param is the parameter's name, for messages and for parent_domain_matches_subdomains. Syntax
+ * errors are logged, and the list then answers TABLE_ERROR (never a match by accident). */
 struct matchlist *matchlist_open(const char *param, const char *list, enum matchlist_kind kind);
 bool matchlist_empty(const struct matchlist *m);
 /* TABLE_FOUND, TABLE_NONE, or TABLE_ERROR (a table failed). May wait. */
