@@ -32,9 +32,12 @@ struct envelope {
 void envelope_add_attr(struct envelope *e, struct arena *a, str name, str value); /* replaces one of that name */
 str envelope_attr(const struct envelope *e, const char *name);
 void envelope_add_rcpt(struct envelope *e, struct arena *a, const struct ipc_env_rcpt *r);
-/* Records of the whole envelope, ENV_MESSAGE first; rcpt_count is filled in. */
+/* Records of the whole envelope, ENV_MESSAGE first; rcpt_count is filled in; statuses that are not pending
+ * (env->status may be NULL) come last. */
 void envelope_encode(const struct envelope *e, struct buf *out);
 /* Reads them back into arena; strict. Slices point into a copy in arena. status is allocated (pending). */
 int envelope_decode(struct envelope *e, struct arena *a, str records, struct err *err);
+/* Merges a stored status: the newest of its recipient. Copied into the arena. -1 when it names no recipient. */
+int envelope_merge_status(struct envelope *e, struct arena *a, const struct ipc_rcpt_status *st);
 
 #endif
