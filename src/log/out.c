@@ -23,7 +23,8 @@
 #define GATHER_MAX  (256 * 1024) /* lines beyond that are lost */
 #define SEND_BATCH  32
 #define RETRY_MS    5
-#define WAIT_ONE_MS 100 /* how long a program without batching waits for the log server, per line  \
+#define WAIT_ONE_MS                                                                                \
+	100		/* how long a program without batching waits for the log server, per line  \
 			 */
 #define WAIT_FULL_MS 10 /* the same for a server whose buffer is full */
 
@@ -35,6 +36,7 @@ static struct {
 	pid_t pid;
 	int facility;
 	bool batch, armed;
+	bool stalled;	  /* the log server did not take the last line in time: do not wait again */
 	int64_t tried_us; /* when a connection was tried last */
 	struct buf bytes; /* gathered records */
 	size_t *ends, nends, ends_cap;
@@ -178,13 +180,68 @@ static int open_syslog(void)
 	return open_socket("/dev/log");
 }
 
-/* Records are made for one kind of destination; those gathered for another are not worth
- * converting. */
+/* Nobody takes what is gathered. */
 static void forget(void)
 {
 	out.lost += out.nends;
 	out.nends = 0;
 	buf_clear(&out.bytes);
+}
+
+static void record_end(void)
+{
+	if (out.nends == out.ends_cap) {
+		out.ends_cap = out.ends_cap ? out.ends_cap * 2 : 64;
+		out.ends = mem_realloc(out.ends, out.ends_cap * sizeof *out.ends);
+	}
+	out.ends[out.nends++] = out.bytes.n;
+}
+
+static void record_syslog(const struct postlog_record *r, enum log_level level)
+{
+	static const int severities[] = {LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT, LOG_CRIT};
+	char head[64];
+	int n = snprintf(head, sizeof head, "<%d>%s ", out.facility | severities[level],
+	    log_stamp((time_t)r->time));
+
+	buf_add(&out.bytes, head, (size_t)n);
+	buf_str(&out.bytes, r->tag);
+	n = snprintf(head, sizeof head, "[%u]: ", r->pid);
+	buf_add(&out.bytes, head, (size_t)n);
+	buf_str(&out.bytes, r->text);
+}
+
+static void record_put(const struct postlog_record *r, enum log_level level)
+{
+	if (out.kind == OUT_SYSLOG)
+		record_syslog(r, level);
+	else if (out.kind == OUT_FILE)
+		postlog_format(&out.bytes, r);
+	else
+		postlog_put(&out.bytes, r);
+	record_end();
+}
+
+static void record_add(const char *tag, enum log_level level, str text)
+{
+	struct postlog_record r = {clock_wall_us() / 1000000, (uint32_t)out.pid, str_of(tag), text};
+
+	record_put(&r, level);
+}
+
+/* What was gathered for postlogd goes to the destination that we have now. */
+static void convert(void)
+{
+	struct buf old = out.bytes;
+	struct postlog_record r;
+	str rest = buf_view(&old);
+
+	out.bytes = (struct buf){0};
+	out.nends = 0;
+	while (postlog_take(&rest, &r) > 0)
+		record_put(
+		    &r, str_starts(r.text, STR("warning: ")) ? LOG_LEVEL_WARN : LOG_LEVEL_INFO);
+	buf_free(&old);
 }
 
 static void reconnect(void)
@@ -196,8 +253,12 @@ static void reconnect(void)
 	if (!(uses_file() &&
 		(try_open(OUT_POSTLOG, open_postlog) || try_open(OUT_FILE, open_file))))
 		try_open(OUT_SYSLOG, open_syslog);
-	if (out.kind != before)
-		forget();
+	if (out.nends > 0 && out.kind != before) {
+		if (before == OUT_POSTLOG && out.kind != OUT_NONE)
+			convert();
+		else
+			forget();
+	}
 }
 
 static enum kind first_choice(void)
@@ -228,41 +289,6 @@ void out_reset(void)
 bool out_pending(void)
 {
 	return out.nends > 0;
-}
-
-static void record_end(void)
-{
-	if (out.nends == out.ends_cap) {
-		out.ends_cap = out.ends_cap ? out.ends_cap * 2 : 64;
-		out.ends = mem_realloc(out.ends, out.ends_cap * sizeof *out.ends);
-	}
-	out.ends[out.nends++] = out.bytes.n;
-}
-
-static void record_add(const char *tag, enum log_level level, str text)
-{
-	static const int severities[] = {LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT, LOG_CRIT};
-	time_t now = (time_t)(clock_wall_us() / 1000000);
-
-	if (out.kind == OUT_SYSLOG) {
-		char head[64];
-		int n = snprintf(
-		    head, sizeof head, "<%d>%s ", out.facility | severities[level], log_stamp(now));
-
-		buf_add(&out.bytes, head, (size_t)n);
-		buf_cstr(&out.bytes, tag);
-		n = snprintf(head, sizeof head, "[%d]: ", (int)out.pid);
-		buf_add(&out.bytes, head, (size_t)n);
-		buf_str(&out.bytes, text);
-	} else {
-		struct postlog_record r = {now, (uint32_t)out.pid, str_of(tag), text};
-
-		if (out.kind == OUT_FILE)
-			postlog_format(&out.bytes, &r);
-		else
-			postlog_put(&out.bytes, &r);
-	}
-	record_end();
 }
 
 /* How many of the gathered records from the first on make the next datagram. */
@@ -348,11 +374,14 @@ void out_flush(int wait_ms)
 		}
 		if (done == out.nends)
 			break;
-		if (send_batch(&done) == 0)
+		if (send_batch(&done) == 0) {
+			out.stalled = false;
 			continue;
+		}
 		if (errno == EAGAIN || errno == ENOBUFS) {
-			if (wait_writable(until_us))
+			if (!out.stalled && wait_writable(until_us))
 				continue;
+			out.stalled = out.stalled || wait_ms > 0;
 			break;
 		}
 		if (errno == EINTR)
