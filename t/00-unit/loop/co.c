@@ -1,6 +1,6 @@
 /* Coroutines: order, deadlines, cancellation, scopes, many of them. */
-#include "../../lib/tap.h"
 #include "loop/co.h"
+#include "../../lib/tap.h"
 #include "loop/loop.h"
 
 #include <sys/wait.h>
@@ -26,7 +26,7 @@ static struct cond go;
 static void say(void *arg)
 {
 	note(arg);
-	co_yield();
+	co_yield ();
 	note(arg);
 }
 
@@ -59,10 +59,10 @@ static void waking(void *arg)
 	co_start(&s, "a", wait_and_say, "a");
 	co_start(&s, "b", wait_and_say, "b");
 	co_start(&s, "c", wait_and_say, "c");
-	co_yield();
+	co_yield ();
 	cond_wake_one(&go);
 	note("-");
-	co_yield();
+	co_yield ();
 	cond_wake_all(&go);
 	note("+");
 	scope_join(&s);
@@ -101,7 +101,7 @@ static void sleeper(void *arg)
 	struct result *r = arg;
 
 	r->first = co_sleep(60000);
-	r->second = co_yield();
+	r->second = co_yield ();
 	r->over = true;
 }
 
@@ -128,7 +128,7 @@ static void cancelling(void *arg)
 	(void)arg;
 	scope_init(&s);
 	co_start(&s, "sleeper", sleeper, &a);
-	co_yield();
+	co_yield ();
 	scope_end(&s);
 	ok(a.over && a.first == WAIT_CANCEL, "scope_end cancels a wait");
 	is_int(a.second, WAIT_CANCEL, "later waits are cancelled too");
@@ -139,7 +139,7 @@ static void cancelling(void *arg)
 	ok(b.over && b.first == WAIT_CANCEL, "who is cancelled before the start runs all the same");
 
 	co = co_start(&s, "shielded", shielded, &c);
-	co_yield();
+	co_yield ();
 	co_cancel(co);
 	scope_end(&s);
 	ok(c.over && c.first == WAIT_OK, "a shield puts cancellation off");
@@ -165,8 +165,8 @@ static void propagation(void *arg)
 	(void)arg;
 	scope_init(&s);
 	co_start(&s, "parent", parent, &r);
-	co_yield();
-	co_yield();
+	co_yield ();
+	co_yield ();
 	scope_end(&s);
 	ok(r.over && r.first == WAIT_CANCEL, "a joiner that is cancelled takes its children along");
 }
@@ -199,8 +199,8 @@ static void semaphore(void *arg)
 	for (int i = 0; i < 9; i++)
 		co_start(&s, "turn", take_turn, NULL);
 	victim = co_start(&s, "victim", take_turn, NULL);
-	co_yield();
-	co_yield();
+	co_yield ();
+	co_yield ();
 	co_cancel(victim);
 	is_int(sema_take(&sem, deadline_in(1)), WAIT_TIMEOUT, "no place free in time");
 	scope_join(&s);
@@ -259,7 +259,7 @@ static void spin(void *arg)
 {
 	(void)arg;
 	while (!stop_spinning)
-		co_yield();
+		co_yield ();
 }
 
 static void fairness(void *arg)
