@@ -12,6 +12,9 @@ enum matchlist_kind {
 	MATCH_DOMAIN, /* names, with parents as parent_domain_matches_subdomains says for param */
 	MATCH_HOST,   /* client name and address: domain patterns and networks */
 };
+/* Whether a domain in a list (or table) of this name stands for its subdomains too; else they are
+ * written as ".domain" (parent_domain_matches_subdomains). */
+bool matchlist_parent_matches(const char *param);
 /* param is the parameter's name, for messages and for parent_domain_matches_subdomains. Syntax
  * errors are logged, and the list then answers TABLE_ERROR (never a match by accident). */
 struct matchlist *matchlist_open(const char *param, const char *list, enum matchlist_kind kind);
