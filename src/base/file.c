@@ -45,8 +45,10 @@ int file_read(const char *path, size_t limit, struct buf *out, struct err *err)
 	else
 		result = read_all(fd, path, limit, out, err);
 	close(fd);
-	if (result < 0)
+	if (result < 0 && out->p) {
 		buf_cut(out, start);
+		buf_added(out, 0); /* the NUL again */
+	}
 	return result;
 }
 
