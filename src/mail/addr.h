@@ -30,24 +30,26 @@ bool addr_local_needs_quotes(str local);
  * forms owner-list and list-request. The first delimiter after the first byte counts. */
 ptrdiff_t addr_extension(str local, const char *delimiters, bool owner_special, str double_bounce);
 
-enum {			       /* addr_parse_path flags */
-	ADDR_STRICT = 1 << 0,  /* strict_rfc821_envelopes: <> needed; no phrases, comments */
-	ADDR_UTF8 = 1 << 1,    /* UTF-8 may be in it (must be well-formed) */
+enum {			      /* addr_parse_path flags */
+	ADDR_STRICT = 1 << 0, /* strict_rfc821_envelopes: <> needed; no phrases, comments */
+	ADDR_UTF8 =
+	    1
+	    << 1, /* SMTPUTF8 was asked for: the domain may be UTF-8, and all must be well-formed */
 	ADDR_NULL = 1 << 2,    /* <> is allowed (MAIL) */
 	ADDR_NUMERIC = 1 << 3, /* resolve_numeric_domain: user@1.2.3.4 is allowed (kept as it is) */
 };
 /* Parses the path of MAIL FROM: or RCPT TO: (RFC 5321 4.1.1.2, 4.1.2) at the start of args (which
  * may begin with spaces): appends its internal form to *address, sets *path to the text it was read
  * from (for messages and logs: "<a b@c>") and *rest to the text behind it (ESMTP parameters,
- * trimmed). Source routes are dropped (@a,@b:user@dom), unless ":user@dom" is empty of a user. Not
- * strict: missing <>, "Name <addr>", comments. Domain or literal is checked. False: bad syntax
- * (*path and *rest are set). */
+ * trimmed). Source routes (@a,@b:user@dom) are dropped. When not strict, missing <>, "Name <addr>",
+ * "group: addr;" and comments are tolerated too. A domain or literal is checked; there need not be
+ * one. False: bad syntax (*path and *rest are set). */
 bool addr_parse_path(str args, unsigned flags, struct buf *address, str *path, str *rest);
 
 /* Domain part: a host name as hostname_valid(), a literal [1.2.3.4] or [IPv6:...], or UTF-8 labels
  * when utf8. Numeric (1.2.3.4) is not valid. */
 bool addr_domain_valid(str domain, bool utf8);
-/* "[1.2.3.4]" or "[IPv6:::1]": *ip is the text of a valid address in it. "[::1]" is tolerated. */
+/* "[1.2.3.4]" or "[IPv6:::1]": *ip is the text of a valid address in it. */
 bool addr_literal(str domain, str *ip);
 
 bool utf8_valid(str s); /* RFC 3629: no overlong forms, no surrogates */
