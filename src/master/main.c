@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES_WANTED 1048576 /* descriptors: each session of a worker needs one or two */
+#define ALIVE_INTERVAL (24 * 3600 * 1000)
+#define FILES_WANTED   1048576 /* descriptors: each session of a worker needs one or two */
 
 struct master master;
 
@@ -31,7 +32,7 @@ static struct {
 static int ready_fd = -1;   /* tells the waiting parent that all is up */
 static struct buf warnings; /* of main.cf */
 static struct cond over;
-static struct timer announce_timer, end_timer;
+static struct timer announce_timer, end_timer, alive_timer;
 
 static void read_options(int argc, char **argv)
 {
@@ -130,6 +131,7 @@ static void go_background(void)
 	ready_fd = ends[1];
 	setsid();
 	null_stdio();
+	log_reopen();
 }
 
 /* The first three descriptors have to be something, or a socket might become "standard error". */
@@ -283,6 +285,13 @@ static void on_reload(int signum, void *arg)
 		log_error("the configuration stays as it was: %s", err.text);
 }
 
+/* The loop ends when nothing is left to wait for, and signals do not count. */
+static void keep_alive(void *arg)
+{
+	(void)arg;
+	timer_set(&alive_timer, ALIVE_INTERVAL);
+}
+
 static void end_time(void *arg)
 {
 	(void)arg;
@@ -312,7 +321,7 @@ static bool has_qmgr(void)
 
 static void master_main(void *arg)
 {
-	(void)arg;
+	keep_alive(arg);
 	services_start();
 	if (has_qmgr())
 		timer_set(&announce_timer, QMGR_START_WAIT);
@@ -351,6 +360,7 @@ int main(int argc, char **argv)
 	cond_init(&over);
 	timer_init(&announce_timer, announce_anyway, NULL);
 	timer_init(&end_timer, end_time, NULL);
+	timer_init(&alive_timer, keep_alive, NULL);
 	open_services();
 	log_warnings();
 	on_signals();

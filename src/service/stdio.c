@@ -84,7 +84,7 @@ static void serve(struct stream *client)
 	bool is_inet = getpeername(client->fd, &peer.sa, &peer.len) == 0 &&
 		       (peer.sa.sa_family == AF_INET || peer.sa.sa_family == AF_INET6);
 
-	session_begin();
+	worker.sessions++;
 	worker.service->serve(client, is_inet ? &peer : NULL);
 	stream_free(client);
 	worker.sessions--;

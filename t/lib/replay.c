@@ -1,5 +1,5 @@
-/* Runs a fuzz target over the files of its corpus, as one TAP test each. The corpus of build/t/fuzz/NAME.t is
- * $POSTERN_SRC/t/fuzz/corpus/NAME. */
+/* Runs a fuzz target over the files of its corpus, as one TAP test each. The corpus of
+ * build/t/fuzz/NAME.t is $POSTERN_SRC/t/fuzz/corpus/NAME. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define POLL_MS 20
+#define POLL_MS	    20
+#define VANISH_WAIT 400 /* ms */
 
 pid_t master_pid(void)
 {
@@ -122,12 +123,22 @@ static void pause_a_little(void)
 	nanosleep(&t, NULL);
 }
 
+/* A process without its lock is about to vanish; one that its parent does not collect never does.
+ */
+static void wait_vanished(pid_t pid)
+{
+	for (int i = 0; i < VANISH_WAIT / POLL_MS && kill(pid, 0) == 0; i++)
+		pause_a_little();
+}
+
 /* Until this master has gone: true, or false after the time given. */
 static bool wait_gone(pid_t pid, int milliseconds)
 {
 	for (int i = 0; i < milliseconds / POLL_MS; i++) {
-		if (master_pid() != pid)
+		if (master_pid() != pid) {
+			wait_vanished(pid);
 			return true;
+		}
 		pause_a_little();
 	}
 	return false;
