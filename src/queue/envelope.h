@@ -12,6 +12,7 @@ enum { /* ENV_MESSAGE flags */
 	MESSAGE_SMTPUTF8 = 1 << 4,
 	MESSAGE_WARNED = 1 << 5,        /* the delay warning was sent (status area) */
 	MESSAGE_FORCE_EXPIRE = 1 << 6,
+	MESSAGE_TRACED = 1 << 7, /* its sendmail -v report was sent (status area) */
 };
 enum { /* content flags */
 	CONTENT_8BIT_HEADER = 1 << 0,
