@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STOCK_PROCESS_LIMIT 100 /* the built-in default_process_limit */
-
 /* Programs that are one process by design, whatever master.cf says. */
 static const char *const single[] = {
     "qmgr", "oqmgr", "nqmgr", "pickup", "postlogd", "tlsmgr", "anvil", "scache", "verify", "flush"};
@@ -44,9 +42,8 @@ static void set_limits(struct master_service *s, int maxproc)
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (maxproc < 0)
-		s->sessions_max = conf.default_process_limit != STOCK_PROCESS_LIMIT
-				      ? conf.default_process_limit
-				      : SESSIONS_DEFAULT;
+		s->sessions_max = conf_is_set("default_process_limit") ? conf.default_process_limit
+								       : SESSIONS_DEFAULT;
 	else
 		s->sessions_max = maxproc;
 	if (s->sessions_max == 0)

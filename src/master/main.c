@@ -211,7 +211,8 @@ static void configure(void)
 
 	if (conf_load(keep_warning, &err) < 0)
 		log_fatal("%s", err.text);
-	log_open("master", master.foreground);
+	conf_warn_unacted(keep_warning);
+	log_open("master", master.foreground && *conf.maillog_file == 0);
 	master.config_dir = mem_strdup(realpath(conf_dir(), path) ? path : conf_dir());
 	master.queue_dir = mem_strdup(conf.queue_directory);
 	if (chdir(conf.queue_directory) < 0)
