@@ -1,0 +1,167 @@
+/* postmap: makes, asks and lists lookup tables. */
+#include "cmd/postmap/message.h"
+#include "log/log.h"
+#include "loop/loop.h"
+#include "table/tool.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define OPTIONS "bc:d:fFhijmnNopq:rsuUvw"
+
+static int status;
+static char **operands;
+static int noperands;
+static bool force_utf8;
+
+static bool parse(
+    struct tool *t, const struct textfile *tf, str line, struct buf *key, struct buf *value)
+{
+	const char *what, *odd;
+	str k, v;
+
+	(void)t;
+	if (textfile_pair(line, &k, &v, &what, &odd) != 0) {
+		if (what[0] == 'u')
+			tool_warn(tf, "unbalanced '\"' in '%.*s' -- ignoring this line",
+			    STR_FMT(str_head(line, 200)));
+		else
+			tool_warn(tf, "%s", what);
+		return false;
+	}
+	if (odd)
+		tool_warn(tf, "%s", odd);
+	buf_str(key, k);
+	buf_str(value, v);
+	return true;
+}
+
+static struct tool tool = {
+    .program = "postmap",
+    .usage = "[-bfFhijmnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
+    .separator = "\t",
+    .parse = parse,
+};
+
+static void usage(void)
+{
+	log_fatal("usage: %s %s", tool.program, tool.usage);
+}
+
+static void read_message(struct tool *t, struct table **v, size_t n)
+{
+	message_query(t, v, n);
+}
+
+static void one_option(int c)
+{
+	switch (c) {
+	case 'b':
+		message_options.body = true;
+		break;
+	case 'h':
+		message_options.header = true;
+		break;
+	case 'm':
+		message_options.mime = true;
+		break;
+	case 'U':
+		force_utf8 = true;
+		break;
+	case 'd':
+		tool.delete = optarg;
+		break;
+	case 'q':
+		tool.query = optarg;
+		break;
+	case 's':
+		tool.list = true;
+		break;
+	case 'f':
+		tool.no_fold = true;
+		break;
+	case 'F':
+		tool.files = true;
+		break;
+	case 'i':
+		tool.incremental = true;
+		break;
+	case 'j':
+		tool.json = true;
+		break;
+	case 'n':
+		tool.nul = MAKE_NUL_NO;
+		break;
+	case 'N':
+		tool.nul = MAKE_NUL_YES;
+		break;
+	case 'o':
+		tool.keep_root = true;
+		break;
+	case 'p':
+		tool.default_mode = true;
+		break;
+	case 'r':
+		tool.replace = true;
+		break;
+	case 'u':
+		tool.no_utf8 = true;
+		break;
+	case 'v':
+		log_verbose++;
+		break;
+	case 'w':
+		tool.ignore_duplicates = true;
+		break;
+	default:
+		usage();
+	}
+}
+
+static void check_message_options(void)
+{
+	if (message_options.mime && !message_options.header && !message_options.body)
+		log_warn("ignoring -m option without -b or -h");
+	if (!message_options.header && !message_options.body && !message_options.mime)
+		return;
+	if (!tool.query || tool.query[0] != '-' || tool.query[1] != '\0')
+		log_fatal("specify -b -h or -m only with \"-q -\"");
+	if (!message_options.header && !message_options.body)
+		return;
+	tool.keys = read_message;
+	/* Mail may hold any bytes. */
+	if (!force_utf8)
+		tool.no_utf8 = true;
+}
+
+static void run(void *arg)
+{
+	(void)arg;
+	status = tool_run(&tool, operands, noperands);
+	loop_stop();
+}
+
+int main(int argc, char **argv)
+{
+	const char *dir = NULL;
+	int c;
+
+	log_early(tool.program);
+	if (getenv("MAIL_VERBOSE"))
+		log_verbose++;
+	while ((c = getopt(argc, argv, OPTIONS)) > 0) {
+		if (c == 'c')
+			dir = optarg;
+		else
+			one_option(c);
+	}
+	if (optind >= argc)
+		usage();
+	check_message_options();
+	tool_config(&tool, dir);
+	operands = argv + optind;
+	noperands = argc - optind;
+	loop_init();
+	loop_run(run, NULL);
+	return status;
+}
