@@ -62,9 +62,7 @@ static int message_spill(struct queue_message *m, struct err *err)
 	struct err local = {0};
 	struct spill s = {.m = m, .err = err ? err : &local};
 
-	co_shield(true);
 	work_run(spill_run, &s);
-	co_shield(false);
 	m->spilled = true;
 	if (m->content.cap > SPILL_PIECE)
 		buf_free(&m->content);
@@ -184,9 +182,7 @@ int queue_message_commit(struct queue_message *m, const char *queue, const struc
 		if (error)
 			c.result = err_errno(err, error, "write message %s to the log", m->id);
 	} else {
-		co_shield(true);
 		work_run(commit_file, &c);
-		co_shield(false);
 		if (c.result < 0)
 			m->spilled =
 			    true; /* what was in memory is still there, but nothing can be added */

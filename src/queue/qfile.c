@@ -134,7 +134,7 @@ int qfile_sync(struct qfile_temp *t)
 	return io_sync(t->fd, "queue.file.sync");
 }
 
-static void qfile_forget(struct qfile_temp *t)
+void qfile_forget(struct qfile_temp *t)
 {
 	if (t->fd >= 0)
 		close(t->fd);

@@ -43,7 +43,8 @@ int qfile_sync(struct qfile_temp *t);
 /* Gives it its name, which must be free, and closes it; t is empty then. -1 with errno: it is still
  * temporary. */
 int qfile_publish(struct qfile_temp *t);
-void qfile_drop(struct qfile_temp *t); /* removes the temporary file; no-op for an empty one */
+void qfile_forget(struct qfile_temp *t); /* closes it only */
+void qfile_drop(struct qfile_temp *t);	 /* removes the temporary file; no-op for an empty one */
 /* finish, sync, publish and directory sync in one; on failure nothing is there. err names the file.
  */
 int qfile_commit(

@@ -364,14 +364,21 @@ int segment_free(uint64_t number, uint64_t generation, bool remove, struct err *
 	struct segment s;
 	int result;
 
-	if (segment_open(&s, number, O_RDWR, err) < 0)
-		return err && err->code == ENOENT ? 0 : -1;
+	struct err bad;
+
+	segment_path(path, number);
+	if (segment_open(&s, number, O_RDWR, &bad) < 0) {
+		if (bad.code == ENOENT)
+			return 0;
+		if (bad.code == EBADMSG && io_unlink(path, "queue.segment.unlink") == 0)
+			return io_sync_dir(LOG_DIR);
+		return err_errno(err, bad.code, "free %s", path);
+	}
 	if (!segment_lock(s.fd) || segment_head_read(s.fd, &s.head, err) < 0 ||
 	    s.head.state != SEGMENT_CLOSED || s.head.generation != generation) {
 		segment_release(&s);
 		return 1;
 	}
-	segment_path(path, number);
 	s.head.state = SEGMENT_FREE;
 	result = segment_head_write(s.fd, &s.head);
 	if (s.head.flags & SEGMENT_BAD)
