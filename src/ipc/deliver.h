@@ -19,6 +19,7 @@ enum {				      /* DELIVER flags */
 	DELIVER_PROBE = 1 << 1,	      /* address verification: do everything but deliver */
 	DELIVER_REPORT_ONLY = 1 << 2, /* sendmail -bv: a probe whose results are mailed */
 	DELIVER_BOUNCE_MAIL = 1 << 3, /* the sender is <> */
+	DELIVER_REUSE = 1 << 4,	      /* more mail waits for this destination: keep the connection */
 };
 struct delivery_rcpt {
 	uint32_t index;

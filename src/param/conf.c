@@ -45,6 +45,15 @@ int conf_override(const char *assignment, struct err *err)
 	return 0;
 }
 
+void conf_overrides(struct maincf *m)
+{
+	HTAB_FOREACH (e, &overrides.names) {
+		const struct maincf_entry *o = e->value;
+
+		maincf_set(m, str_mem(e->key, e->n), str_of(o->value), 0);
+	}
+}
+
 static bool is_ours(const struct param_row *row)
 {
 	str rest = str_of(row->programs), word, me = str_of(program_invocation_short_name);
@@ -97,11 +106,7 @@ static int load_all(struct err *err)
 	buf_free(&path);
 	if (r != 0)
 		return -1;
-	HTAB_FOREACH (e, &overrides.names) {
-		const struct maincf_entry *o = e->value;
-
-		maincf_set(&conf_main, str_mem(e->key, e->n), str_of(o->value), 0);
-	}
+	conf_overrides(&conf_main);
 	for (size_t i = 0; i < param_count; i++)
 		if (load_row(&param_rows[i], err) != 0)
 			return -1;
@@ -145,6 +150,31 @@ bool conf_get(const char *name, struct buf *out)
 		return false;
 	buf_cstr(out, value);
 	return true;
+}
+
+/* A second scope over the same settings, in which one parameter has another value. */
+struct other_value {
+	const char *name, *value;
+};
+
+static const char *other_raw(void *ctx, str name)
+{
+	const struct other_value *o = ctx;
+
+	return str_eq(name, str_of(o->name)) ? o->value : raw_value(&conf_main, name);
+}
+
+bool conf_get_with(const char *name, const char *other, const char *other_value, struct buf *out)
+{
+	struct other_value o = {other, other_value};
+	struct param_scope scope = {.raw = other_raw, .ctx = &o, .dir = conf_dir()};
+	const char *value = NULL;
+	bool found = param_value(&scope, str_of(name), &value, NULL) == 0 && value;
+
+	if (found)
+		buf_cstr(out, value);
+	param_scope_free(&scope);
+	return found;
 }
 
 static size_t member_size(enum param_type t)

@@ -260,10 +260,13 @@ static void agent_readable(int fd, void *arg)
 
 /* --- requests */
 
-static uint32_t deliver_flags(const struct message *m)
+static uint32_t deliver_flags(const struct message *m, const struct destination *d)
 {
 	uint32_t flags = 0;
 
+	/* smtp_connection_cache_on_demand: a destination that has more than this entry to take */
+	if (d->waiting > 0 || d->busy > 1)
+		flags |= DELIVER_REUSE;
 	if (m->env.message.flags & MESSAGE_TRACE)
 		flags |= DELIVER_TRACE;
 	if (m->env.message.flags & MESSAGE_PROBE_REPORT)
@@ -308,7 +311,7 @@ static void put_request(struct buf *out, const struct entry *e)
 	    .envid = env->sender.envid,
 	    .ret = env->sender.ret,
 	    .sender_flags = env->sender.flags,
-	    .flags = deliver_flags(m),
+	    .flags = deliver_flags(m, e->peer->destination),
 	    .arrival_us = env->message.arrival_us,
 	    .active_us = m->active_us,
 	    .queue = STR("active")};

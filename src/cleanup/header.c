@@ -1,0 +1,218 @@
+/* The message's own header: what is dropped, rewritten, counted, extracted, added. */
+#include "cleanup/address.h"
+#include "cleanup/message.h"
+
+#include "base/clock.h"
+#include "log/event.h"
+#include "mail/addr.h"
+#include "mail/hdraddr.h"
+#include "mail/msgid.h"
+#include "param/param.h"
+
+/* Fields whose presence matters. */
+static const struct {
+	enum header_id id;
+	uint32_t seen;
+} seen_fields[] = {
+    {HDR_FROM, SEEN_FROM},
+    {HDR_DATE, SEEN_DATE},
+    {HDR_MESSAGE_ID, SEEN_MESSAGE_ID},
+    {HDR_TO, SEEN_TO},
+    {HDR_CC, SEEN_TO},
+    {HDR_BCC, SEEN_TO},
+    {HDR_RESENT_FROM, SEEN_RESENT_FROM},
+    {HDR_RESENT_DATE, SEEN_RESENT_DATE},
+    {HDR_RESENT_MESSAGE_ID, SEEN_RESENT_MESSAGE_ID},
+    {HDR_RESENT_TO, SEEN_RESENT_TO},
+    {HDR_RESENT_CC, SEEN_RESENT_TO},
+    {HDR_RESENT_BCC, SEEN_RESENT_TO},
+};
+
+static bool dropped[HDR_COUNT];
+static struct buf message_drop; /* names that have no row */
+
+void header_setup(void)
+{
+	str rest = str_of(conf.message_drop_headers), word;
+
+	while (str_word(&rest, ", \t\r\n", &word)) {
+		enum header_id id = header_find(word)->id;
+		if (id != HDR_OTHER)
+			dropped[id] = true;
+		else
+			buf_printf(&message_drop, "%.*s ", STR_FMT(word));
+	}
+}
+
+void header_emit(struct message *m, str text)
+{
+	header_wire(&m->out, text);
+}
+
+static void note_presence(struct message *m, const struct header_row *row)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(seen_fields); i++)
+		if (seen_fields[i].id == row->id)
+			m->seen |= seen_fields[i].seen;
+	if (row->flags & H_RESENT)
+		m->resent = true;
+}
+
+static void log_message_id(struct message *m, const struct header_row *row, str value)
+{
+	struct buf flat = {0};
+
+	header_unfold(&flat, value);
+	log_cleanup_message_id(m->id, row->id == HDR_MESSAGE_ID ? "message-id" : "resent-message-id",
+	    str_trim(buf_view(&flat)));
+	buf_free(&flat);
+}
+
+/* --- address fields */
+
+struct field_ctx {
+	struct message *m;
+	enum address_class class;
+};
+
+static bool rewrite_field_address(void *ctx, str address, struct buf *out)
+{
+	struct field_ctx *f = ctx;
+
+	if (f->m->status != CLEANUP_OK)
+		return false;
+	buf_str(out, address);
+	if (address_complete(f->m, f->m->context, out) < 0 || address_canonical(f->m, f->class, out) < 0)
+		return false;
+	return !str_eq(buf_view(out), address);
+}
+
+static bool extract_address(void *ctx, str address, struct buf *out)
+{
+	struct message *m = ctx;
+	struct ipc_env_rcpt r = {0};
+
+	(void)out;
+	if (m->ngiven == m->given_cap) {
+		size_t cap = m->given_cap ? m->given_cap * 2 : 8;
+		m->given = mem_realloc(m->given, cap * sizeof(*m->given));
+		m->given_cap = cap;
+	}
+	r.address = arena_str(&m->arena, address);
+	m->given[m->ngiven++] = r;
+	m->extracted++;
+	return false;
+}
+
+/* sendmail -t: Resent- recipients replace those of the other fields. */
+static void extract(struct message *m, const struct header_row *row, str value)
+{
+	if (!(m->flags & CLEANUP_FLAG_EXTRACT) || !(row->flags & H_EXTRACT))
+		return;
+	if (!(row->flags & H_RESENT) && m->resent)
+		return;
+	hdraddr_each(value, conf.header_address_token_limit, extract_address, m);
+}
+
+/* Emits an address field, rewritten where it must be. */
+static void emit_addresses(struct message *m, const struct header_row *row, str text, str value)
+{
+	struct field_ctx f = {m, row->flags & H_SENDER ? ADDRESS_HEADER_SENDER : ADDRESS_HEADER_RCPT};
+	struct buf out = {0};
+	size_t prefix = (size_t)(value.p - text.p);
+
+	buf_str(&out, str_head(text, prefix));
+	if (hdraddr_rewrite(value, prefix, conf.header_address_token_limit, rewrite_field_address, &f, &out))
+		header_emit(m, buf_view(&out));
+	else
+		header_emit(m, text);
+	buf_free(&out);
+}
+
+void header_field(struct message *m, const struct header_row *row, str text)
+{
+	str name, value;
+
+	if (!header_split(text, &name, &value)) {
+		header_emit(m, text);
+		return;
+	}
+	note_presence(m, row);
+	if (row->id == HDR_MESSAGE_ID || row->id == HDR_RESENT_MESSAGE_ID)
+		log_message_id(m, row, value);
+	if (row->id == HDR_RECEIVED && ++m->hops > (unsigned)conf.hopcount_limit)
+		message_fail(m, CLEANUP_HOPS, NULL);
+	extract(m, row, value);
+	if (row->id == HDR_OTHER ? message_drop.n && header_listed(buf_text(&message_drop), name) : dropped[row->id])
+		return;
+	if ((row->flags & (H_SENDER | H_RCPT)) && m->rewrite_headers)
+		emit_addresses(m, row, text, value);
+	else
+		header_emit(m, text);
+}
+
+/* --- fields that are missing */
+
+static void add_message_id(struct message *m)
+{
+	struct buf text = {0}, id = {0};
+
+	msgid_put(&id, m->env.message.arrival_us / 1000000, str_of(m->id), str_of(conf.myhostname));
+	buf_printf(&text, "%sMessage-Id: %s", m->resent ? "Resent-" : "", buf_text(&id));
+	header_emit(m, buf_view(&text));
+	log_cleanup_message_id(m->id, m->resent ? "resent-message-id" : "message-id", buf_view(&id));
+	buf_free(&text);
+	buf_free(&id);
+}
+
+static void add_date(struct message *m)
+{
+	char date[CLOCK_MAIL_DATE];
+	struct buf text = {0};
+
+	clock_mail_date(m->env.message.arrival_us / 1000000, date);
+	buf_printf(&text, "%sDate: %s", m->resent ? "Resent-" : "", date);
+	header_emit(m, buf_view(&text));
+	buf_free(&text);
+}
+
+static void add_from(struct message *m)
+{
+	struct buf text = {0}, sender = {0};
+	bool obsolete = strcasecmp(conf.header_from_format, "obsolete") == 0;
+
+	buf_str(&sender, m->env.sender.address);
+	if (sender.n == 0)
+		buf_printf(&sender, "MAILER-DAEMON");
+	address_complete(m, "local", &sender);
+	from_put(&text, m->resent, m->env.sender.full_name, buf_view(&sender), obsolete,
+	    str_of(conf.full_name_encoding_charset));
+	header_emit(m, buf_view(&text));
+	buf_free(&text);
+	buf_free(&sender);
+}
+
+/* Missing fields are added to mail of local origin, or always where always_add_missing_headers says so. */
+void header_finish(struct message *m)
+{
+	bool add = conf.always_add_missing_headers || (m->rewrite_headers && strcmp(m->context, "local") == 0);
+	uint32_t id = m->resent ? SEEN_RESENT_MESSAGE_ID : SEEN_MESSAGE_ID;
+	uint32_t date = m->resent ? SEEN_RESENT_DATE : SEEN_DATE;
+	uint32_t from = m->resent ? SEEN_RESENT_FROM : SEEN_FROM;
+
+	m->header_done = true;
+	if (!(m->seen & id)) {
+		if (add)
+			add_message_id(m);
+		else if (!(m->seen & SEEN_MESSAGE_ID))
+			log_cleanup_message_id(m->id, "message-id", STR("<>"));
+	}
+	if (!add)
+		return;
+	if (!(m->seen & date))
+		add_date(m);
+	if (!(m->seen & from))
+		add_from(m);
+	if (!(m->seen & SEEN_TO) && *conf.undisclosed_recipients_header)
+		header_emit(m, str_of(conf.undisclosed_recipients_header));
+}

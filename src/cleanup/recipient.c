@@ -1,0 +1,177 @@
+/* Envelope recipients: standard form, canonical maps, automatic copies, virtual aliases, each once. */
+#include "cleanup/address.h"
+#include "cleanup/message.h"
+#include "cleanup/virtual.h"
+
+#include "ipc/deliver.h"
+#include "log/log.h"
+#include "mail/addr.h"
+#include "mail/dsn.h"
+#include "param/param.h"
+#include "mail/addrfind.h"
+
+#include <stdlib.h>
+
+static struct maps *sender_bcc, *recipient_bcc;
+
+void recipient_setup(void)
+{
+	sender_bcc = maps_open("sender_bcc_maps", conf.sender_bcc_maps, TABLE_FOLD | TABLE_UTF8);
+	recipient_bcc = maps_open("recipient_bcc_maps", conf.recipient_bcc_maps, TABLE_FOLD | TABLE_UTF8);
+	virtual_setup();
+}
+
+/* A recipient that is stored: once for each address (and, with enable_original_recipient, original). */
+static bool is_new(struct message *m, str address, str orig)
+{
+	struct buf key = {0};
+	bool fresh = true;
+
+	buf_lower(&key, address);
+	if (conf.enable_original_recipient) {
+		buf_char(&key, '\0');
+		buf_lower(&key, orig);
+	}
+	if (htab_find(&m->seen_rcpts, buf_view(&key)))
+		fresh = false;
+	else if (conf.duplicate_filter_limit <= 0 || m->seen_rcpts.count < (size_t)conf.duplicate_filter_limit)
+		htab_set(&m->seen_rcpts, buf_view(&key), m);
+	buf_free(&key);
+	return fresh;
+}
+
+static void store(struct message *m, const struct ipc_env_rcpt *r)
+{
+	if (!is_new(m, r->address, r->orig_address))
+		return;
+	if (!str_is_ascii(r->address))
+		m->env.sender.flags |= SENDER_SMTPUTF8_RCPT;
+	envelope_add_rcpt(&m->env, &m->arena, r);
+}
+
+/* RFC 3461 5.2.7.3: who asked for news of success hears "expanded" here; the members report failures. */
+static void expanded(struct message *m, const struct ipc_env_rcpt *from)
+{
+	struct ipc_rcpt_status st = {
+	    .index = (uint32_t)m->env.nrcpts,
+	    .kind = RCPT_SENT,
+	    .dsn = STR("2.0.0"),
+	    .action = STR("expanded"),
+	    .reason = STR("alias expanded"),
+	    .time_us = m->env.message.arrival_us,
+	};
+
+	envelope_add_rcpt(&m->env, &m->arena, from);
+	message_fate(m, &st);
+}
+
+/* A mapped address goes through the virtual aliases and into the envelope. */
+static void add_expanded(struct message *m, const struct ipc_env_rcpt *r)
+{
+	struct virtual_list list = {0};
+
+	if (!(m->flags & CLEANUP_FLAG_MAP)) {
+		store(m, r);
+		return;
+	}
+	if (virtual_expand(m, r->address, &list) == 0) {
+		struct ipc_env_rcpt member = *r;
+		bool changed = list.n != 1 || !str_eq_nocase(list.v[0], r->address);
+
+		if (changed && (r->notify & DSN_NOTIFY_SUCCESS)) {
+			expanded(m, r);
+			member.notify &= ~(uint32_t)DSN_NOTIFY_SUCCESS;
+			if (member.notify == 0)
+				member.notify = DSN_NOTIFY_NEVER;
+		}
+		for (size_t i = 0; i < list.n; i++) {
+			member.address = list.v[i];
+			store(m, &member);
+		}
+	}
+	free(list.v);
+}
+
+/* Copies are for us: nobody else is told of their fate. */
+static void add_copy(struct message *m, str address)
+{
+	struct ipc_env_rcpt r = {.notify = DSN_NOTIFY_NEVER};
+	struct buf a = {0};
+
+	addr_unquote(&a, str_trim(address));
+	if (a.n > 0 && address_complete(m, "local", &a) == 0) {
+		r.address = r.orig_address = arena_str(&m->arena, buf_view(&a));
+		add_expanded(m, &r);
+	}
+	buf_free(&a);
+}
+
+static void copy_by_map(struct message *m, struct maps *maps, str address)
+{
+	struct buf value = {0};
+	struct err err;
+
+	if (maps_empty(maps) || !(m->flags & CLEANUP_FLAG_BCC) || address.n == 0)
+		return;
+	switch (addr_find(maps, address, ADDR_FIND_CANONICAL, &value, NULL, &err)) {
+	case TABLE_FOUND:
+		add_copy(m, buf_view(&value));
+		break;
+	case TABLE_ERROR:
+		log_warn("%s: %s", m->id, err.text);
+		message_fail(m, CLEANUP_WRITE, NULL);
+		break;
+	default:
+		break;
+	}
+	buf_free(&value);
+}
+
+static void map_one(struct message *m, const struct ipc_env_rcpt *given)
+{
+	struct ipc_env_rcpt r = *given;
+	struct buf a = {0};
+
+	buf_str(&a, r.address);
+	if (a.n == 0)
+		buf_cstr(&a, conf.empty_address_recipient);
+	if (address_complete(m, "local", &a) == 0) {
+		/* The original recipient is complete, too, but not yet mapped. */
+		if (r.orig_address.n == 0 || str_rchr(r.orig_address, '@') < 0)
+			r.orig_address = arena_str(&m->arena, buf_view(&a));
+		if (address_canonical(m, ADDRESS_ENVELOPE_RCPT, &a) == 0) {
+			r.address = arena_str(&m->arena, buf_view(&a));
+			add_expanded(m, &r);
+			copy_by_map(m, recipient_bcc, r.address);
+		}
+	}
+	buf_free(&a);
+}
+
+static void redirect(struct message *m)
+{
+	struct ipc_env_rcpt r = {0};
+	struct buf a = {0};
+
+	addr_unquote(&a, m->redirect);
+	r.address = r.orig_address = arena_str(&m->arena, buf_view(&a));
+	store(m, &r);
+	buf_free(&a);
+}
+
+void recipient_map_all(struct message *m)
+{
+	if (m->redirect.n) {
+		redirect(m);
+		return;
+	}
+	for (size_t i = 0; i < m->ngiven && m->status == CLEANUP_OK; i++)
+		map_one(m, &m->given[i]);
+	if (m->env.nrcpts == 0 || m->status != CLEANUP_OK)
+		return;
+	if (*conf.always_bcc && (m->flags & CLEANUP_FLAG_BCC))
+		add_copy(m, str_of(conf.always_bcc));
+	copy_by_map(m, sender_bcc, m->env.sender.address);
+	for (size_t i = 0; i < m->nbcc; i++)
+		add_copy(m, m->bcc[i]);
+}

@@ -1,0 +1,137 @@
+#include "cleanup/virtual.h"
+
+#include "cleanup/address.h"
+#include "cleanup/canonical.h"
+#include "log/log.h"
+#include "mail/addr.h"
+#include "mail/hdraddr.h"
+#include "mail/own.h"
+#include "param/param.h"
+#include "mail/addrfind.h"
+
+#include <stdlib.h>
+
+static struct maps *maps;
+static bool propagate;
+
+void virtual_setup(void)
+{
+	maps = maps_open("virtual_alias_maps", conf.virtual_alias_maps, TABLE_FOLD | TABLE_UTF8);
+	propagate = extension_propagates("virtual");
+}
+
+static void list_add(struct virtual_list *l, str address)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 4;
+		l->v = mem_realloc(l->v, l->cap * sizeof(str));
+	}
+	l->v[l->n++] = address;
+}
+
+static int too_much(struct message *m, str address, const char *what)
+{
+	log_warn("%s: unreasonable %s map %s for %.*s -- message not accepted, try again later", m->id,
+	    conf.virtual_alias_maps, what, STR_FMT(address));
+	message_fail(m, CLEANUP_EXPANSION, NULL);
+	return -1;
+}
+
+/* One table result, a list of addresses, as complete addresses. */
+struct members {
+	struct message *m;
+	struct virtual_list list;
+	int status;
+};
+
+static bool add_member(void *ctx, str address, struct buf *out)
+{
+	struct members *ms = ctx;
+	struct buf a = {0};
+
+	(void)out;
+	buf_str(&a, address);
+	if (ms->status == 0)
+		ms->status = address_complete(ms->m, "local", &a);
+	list_add(&ms->list, arena_str(&ms->m->arena, buf_view(&a)));
+	buf_free(&a);
+	return false;
+}
+
+static bool has(const struct virtual_list *l, str address)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (str_eq_nocase(l->v[i], address))
+			return true;
+	return false;
+}
+
+/* 1: found, members are in ms; 0: no alias; -1: failed. */
+static int look_up(struct message *m, str address, struct members *ms)
+{
+	struct buf value = {0};
+	struct err err;
+	enum table_result t = addr_map_list(maps, address, ADDR_FIND_CANONICAL, propagate, &value, &err);
+
+	ms->m = m;
+	if (t == TABLE_FOUND)
+		hdraddr_each(buf_view(&value), 0, add_member, ms);
+	buf_free(&value);
+	if (t == TABLE_ERROR) {
+		log_warn("%s: %s", m->id, err.text);
+		message_fail(m, CLEANUP_WRITE, NULL);
+		return -1;
+	}
+	if (ms->status < 0)
+		return -1;
+	return t == TABLE_FOUND && ms->list.n > 0;
+}
+
+/* Replaces out->v[i] until no alias has it; further members are appended and expanded in their turn. An
+ * alias that contains itself ends there. */
+static int expand_at(struct message *m, struct virtual_list *out, size_t i)
+{
+	for (int depth = 0;; depth++) {
+		struct members ms = {0};
+		int found;
+		bool self;
+
+		if (depth >= conf.virtual_alias_recursion_limit)
+			return too_much(m, out->v[i], "nesting");
+		if (out->v[i].n > (size_t)conf.virtual_alias_address_length_limit)
+			return too_much(m, out->v[i], "address length");
+		found = look_up(m, out->v[i], &ms);
+		if (found <= 0) {
+			free(ms.list.v);
+			return found;
+		}
+		if (out->n + ms.list.n - 1 > (size_t)conf.virtual_alias_expansion_limit) {
+			free(ms.list.v);
+			return too_much(m, out->v[i], "expansion");
+		}
+		self = has(&ms.list, out->v[i]);
+		for (size_t k = 0, first = 1; k < ms.list.n; k++) {
+			if (self && str_eq_nocase(ms.list.v[k], out->v[i]))
+				continue;
+			if (!self && first)
+				out->v[i] = ms.list.v[k];
+			else
+				list_add(out, ms.list.v[k]);
+			first = 0;
+		}
+		free(ms.list.v);
+		if (self)
+			return 0;
+	}
+}
+
+int virtual_expand(struct message *m, str address, struct virtual_list *out)
+{
+	list_add(out, address);
+	if (maps_empty(maps))
+		return 0;
+	for (size_t i = 0; i < out->n; i++)
+		if (expand_at(m, out, i) < 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,15 @@
+/* Addresses and domains that are ours: inet_interfaces, proxy_interfaces, mydestination. */
+#ifndef POSTERN_MAIL_OWN_H
+#define POSTERN_MAIL_OWN_H
+
+#include "base/hostaddr.h"
+#include "table/table.h"
+
+/* Whether a is an address that this system receives mail on (port ignored). Reads the interfaces once. */
+bool own_address(const struct hostaddr *a);
+/* The same for proxy_interfaces only. */
+bool own_proxy_address(const struct hostaddr *a);
+/* Whether a domain is local: in mydestination, or a literal [address] of ours. May wait. */
+enum table_result own_domain(str domain, struct err *err);
+
+#endif

@@ -1,0 +1,125 @@
+/* BDAT (RFC 3030): "BDAT" SP chunk-size [SP "LAST"] CRLF octets */
+#include "smtpd/session.h"
+
+#include "param/param.h"
+#include "smtpd/content.h"
+#include "smtpd/restrict.h"
+#include "smtpd/stress.h"
+#include "smtpwire/cmd.h"
+#include "smtpwire/esmtp.h"
+#include "smtpwire/wire.h"
+
+static bool parse(str args, uint64_t *size, bool *last)
+{
+	str word;
+
+	*last = false;
+	if (!smtp_cmd_word(&args, &word) || !str_to_u64(word, size))
+		return false;
+	if (!smtp_cmd_word(&args, &word))
+		return true;
+	*last = true;
+	return str_eq_nocase(word, STR("LAST")) && !smtp_cmd_word(&args, &word);
+}
+
+/* Passes the chunk's octets on (keep) or skips them; false when the client has gone. */
+static bool read_chunk(struct session *s, uint64_t size, bool keep)
+{
+	struct buf out = {0};
+	uint64_t left = size;
+	str in;
+
+	while (left > 0) {
+		enum wait r = stream_peek(s->io, 1, &in, session_deadline(s));
+		if (r != WAIT_OK) {
+			buf_free(&out);
+			session_input_ended(s, r);
+			return false;
+		}
+		in = str_head(in, left < in.n ? left : in.n);
+		if (keep) {
+			content_unstuffed(s, in, &out);
+			content_put(s, buf_view(&out));
+			buf_clear(&out);
+		}
+		left -= in.n;
+		stream_consume(s->io, in.n);
+		stress_request_data(s->io, in.n);
+	}
+	buf_free(&out);
+	return true;
+}
+
+/* A chunk that is refused: its octets are read all the same, and what follows is refused until RSET. */
+static void refuse(struct session *s, uint64_t size, const char *reply)
+{
+	if (s->content)
+		content_abort(s);
+	if (!read_chunk(s, size, false))
+		return;
+	s->bdat = BDAT_FAILED;
+	session_reply(s, "%s", reply);
+}
+
+/* The reply that forbids this chunk, or NULL. */
+static const char *objection(struct session *s, uint64_t size, bool last)
+{
+	if (!s->tx.open)
+		return "503 5.5.1 Error: need RCPT command";
+	if (s->tx.nrcpts == 0)
+		return "554 5.5.1 Error: no valid recipients";
+	if (size == 0 && !last)
+		return "551 5.7.1 Null BDAT request";
+	if (conf.message_size_limit > 0 && size > (uint64_t)conf.message_size_limit)
+		return "552 5.3.4 Chunk exceeds message size limit";
+	if (!s->content && !restrict_data(s))
+		return buf_text(&s->verdict);
+	return NULL;
+}
+
+static void finish(struct session *s)
+{
+	struct buf tail = {0};
+
+	content_unstuffed_end(s, &tail);
+	content_put(s, buf_view(&tail));
+	buf_free(&tail);
+	content_end(s);
+}
+
+void cmd_bdat(struct session *s, str args)
+{
+	const char *no;
+	uint64_t size;
+	bool last;
+
+	if (s->discard & EHLO_CHUNKING) {
+		session_reply(s, "521 5.5.1 Error: command not implemented");
+		return;
+	}
+	if (!parse(args, &size, &last)) {
+		session_reply(s, "521 5.5.4 Syntax: BDAT count [LAST]");
+		return;
+	}
+	if (s->bdat == BDAT_FAILED) {
+		if (read_chunk(s, size, false))
+			session_reply(s, "551 5.0.0 Discarded %llu bytes after earlier error",
+			    (unsigned long long)size);
+		return;
+	}
+	if ((no = objection(s, size, last))) {
+		refuse(s, size, no);
+		return;
+	}
+	if (!s->content)
+		content_begin(s);
+	s->bdat = BDAT_OK;
+	if (!read_chunk(s, size, true))
+		return;
+	if (last)
+		finish(s);
+	else if (content_refused(s))
+		refuse(s, 0, content_refusal(s));
+	else
+		session_reply(s, "250 2.0.0 Ok: %llu bytes", (unsigned long long)size);
+}

@@ -1,0 +1,129 @@
+/* RCPT (RFC 5321 4.1.1.3):
+ *     "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF
+ * Parameters: NOTIFY, ORCPT (RFC 3461 4.1, 4.2). */
+#include "smtpd/session.h"
+
+#include "log/event.h"
+#include "mail/addr.h"
+#include "mail/dsn.h"
+#include "param/param.h"
+#include "smtpd/path.h"
+#include "smtpd/restrict.h"
+#include "smtpwire/cmd.h"
+#include "smtpwire/esmtp.h"
+
+static const char *take_notify(struct session *s, struct ipc_env_rcpt *r, str value)
+{
+	if (s->discard & EHLO_DSN)
+		return "501 5.7.1 DSN support is disabled";
+	if (r->notify || !dsn_parse_notify(value, &r->notify))
+		return "501 5.5.4 Error: Bad NOTIFY parameter syntax";
+	return NULL;
+}
+
+static const char *take_orcpt(struct session *s, struct ipc_env_rcpt *r, str value)
+{
+	if (s->discard & EHLO_DSN)
+		return "501 5.7.1 DSN support is disabled";
+	if (r->orcpt.n || !orcpt_valid(value))
+		return "501 5.5.4 Error: Bad ORCPT parameter syntax";
+	r->orcpt = arena_str(&s->tx.arena, value);
+	return NULL;
+}
+
+static bool take_params(struct session *s, struct ipc_env_rcpt *r, str rest)
+{
+	str name, value, word;
+
+	while (esmtp_param(&rest, &name, &value, &word)) {
+		const char *refusal = "";
+
+		if (str_eq_nocase(name, STR("NOTIFY")) && value.p)
+			refusal = take_notify(s, r, value);
+		else if (str_eq_nocase(name, STR("ORCPT")) && value.p)
+			refusal = take_orcpt(s, r, value);
+		if (!refusal)
+			continue;
+		if (*refusal)
+			session_reply(s, "%s", refusal);
+		else
+			session_reply(s, "555 5.5.4 Unsupported option: %.*s", STR_FMT(word));
+		return false;
+	}
+	return true;
+}
+
+/* What is over the limit is refused softly; a client that goes on and on collects errors. */
+static bool over_limit(struct session *s)
+{
+	if (s->tx.nrcpts < (size_t)conf.smtpd_recipient_limit)
+		return false;
+	s->tx.refused_over_limit++;
+	session_reply(s, "452 4.5.3 Error: too many recipients");
+	if (s->tx.refused_over_limit <= (size_t)conf.smtpd_recipient_overshoot_limit && s->errors > 0)
+		s->errors--;
+	return true;
+}
+
+static void accept_rcpt(struct session *s, const struct ipc_env_rcpt *env)
+{
+	struct transaction *tx = &s->tx;
+
+	if (tx->nrcpts == tx->rcpts_cap) {
+		size_t cap = tx->rcpts_cap ? tx->rcpts_cap * 2 : 4;
+		struct rcpt *more = arena_alloc(&tx->arena, cap * sizeof(*more));
+		if (tx->nrcpts)
+			memcpy(more, tx->rcpts, tx->nrcpts * sizeof(*more));
+		tx->rcpts = more;
+		tx->rcpts_cap = cap;
+	}
+	tx->rcpts[tx->nrcpts++].env = *env;
+}
+
+static void need_queue_id(struct session *s)
+{
+	if (s->tx.queue_id[0])
+		return;
+	queue_id_new(s->tx.queue_id);
+	log_smtpd_client(s->tx.queue_id, s->client.namaddr, NULL, NULL, NULL, NULL, NULL);
+}
+
+static bool parse(struct session *s, str args, struct ipc_env_rcpt *env)
+{
+	if (!smtp_cmd_keyword(&args, "TO") || args.n == 0) {
+		session_reply(s, "501 5.5.4 Syntax: RCPT TO:<address>");
+		return false;
+	}
+	if (!path_parse(s, &s->tx.arena, "RCPT", false, &args, &env->address)) {
+		session_reply(s, "501 5.1.3 Bad recipient address syntax");
+		return false;
+	}
+	env->orig_address = env->address;
+	return take_params(s, env, args);
+}
+
+void cmd_rcpt(struct session *s, str args)
+{
+	struct ipc_env_rcpt env = {0};
+
+	if (s->bdat != BDAT_NONE) {
+		session_reply(s, "503 5.5.1 Error: RCPT after BDAT");
+		return;
+	}
+	if (!s->tx.open) {
+		session_reply(s, "503 5.5.1 Error: need MAIL command");
+		return;
+	}
+	if (!parse(s, args, &env))
+		return;
+	if (over_limit(s))
+		return;
+	s->tx.rcpt = env.address;
+	if (!restrict_rcpt(s)) {
+		session_reply_text(s, buf_view(&s->verdict));
+		return;
+	}
+	accept_rcpt(s, &env);
+	need_queue_id(s);
+	session_reply(s, "250 2.1.5 Ok");
+}

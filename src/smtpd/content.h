@@ -1,0 +1,27 @@
+/* The content of a message on its way from the client to cleanup: DATA and BDAT. */
+#ifndef POSTERN_SMTPD_CONTENT_H
+#define POSTERN_SMTPD_CONTENT_H
+
+#include "smtpd/session.h"
+
+/* Opens the conversation with cleanup: envelope, prepended headers, Received. May wait. */
+void content_begin(struct session *s);
+/* Content in wire form. May wait. */
+void content_put(struct session *s, str wire);
+/* Ends the message and answers the client with cleanup's verdict; resets the transaction. May wait. */
+void content_end(struct session *s);
+void content_abort(struct session *s);
+/* Notes that the content breaks a limit or rule: it is still read to its end, then refused with this reply. */
+void content_refuse(struct session *s, const char *reply);
+bool content_refused(const struct session *s);
+const char *content_refusal(const struct session *s);
+/* A bare <LF> was (or was not) in the content: reject or note it by smtpd_forbid_bare_newline. */
+void content_newlines(struct session *s, bool bare_lf);
+/* BDAT: turns raw octets into wire form, appended to out, and counts them. */
+void content_unstuffed(struct session *s, str raw, struct buf *out);
+void content_unstuffed_end(struct session *s, struct buf *out);
+/* Bytes of content the client has sent so far, for "lost connection after DATA (n bytes)". */
+uint64_t content_bytes(const struct session *s);
+void content_count(struct session *s, uint64_t received, uint64_t size);
+
+#endif
