@@ -14,6 +14,12 @@ def ok(good, name):
     return bool(good)
 
 
+def skip(name, reason):
+    global _count
+    _count += 1
+    print("ok %d - %s # SKIP %s" % (_count, name, reason), flush=True)
+
+
 def diag(text):
     print("# " + str(text).replace("\n", "\n# "), flush=True)
 
