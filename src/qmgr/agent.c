@@ -65,7 +65,7 @@ static void agent_free(struct agent *a)
 }
 
 /* Idle connections beyond their time go, the ones used least recently first. */
-static void close_idle(struct due *due)
+static void close_idle(struct later *due)
 {
 	struct transport *t = CONTAINER_OF(due, struct transport, agents.due);
 	int64_t keep = (conf.ipc_idle > 1 ? conf.ipc_idle : 1) * INT64_C(1000);
@@ -78,12 +78,12 @@ static void close_idle(struct due *due)
 		agent_free(a);
 	}
 	if (!list_empty(&t->agents.idle))
-		due_set(&t->agents.due, keep / 2, close_idle);
+		later_set(&t->agents.due, keep / 2, close_idle);
 	if (t->ready.n)
 		agents_run(t);
 }
 
-static void again(struct due *due)
+static void again(struct later *due)
 {
 	close_idle(due);
 }
@@ -94,8 +94,8 @@ static void agent_idle(struct agent *a)
 
 	a->idle_since = loop_now();
 	list_prepend(&as->idle, &a->idle);
-	if (!due_is_set(&as->due))
-		due_set(&as->due, conf.ipc_idle * INT64_C(1000), close_idle);
+	if (!later_is_set(&as->due))
+		later_set(&as->due, conf.ipc_idle * INT64_C(1000), close_idle);
 }
 
 /* --- the end of a delivery */
@@ -417,7 +417,7 @@ static int agent_open(struct transport *t)
 	struct agent *a;
 
 	if (fd < 0 && (errno == EAGAIN || errno == EMFILE || errno == ENFILE)) {
-		due_set(&t->agents.due, BACKLOG_MS, again);
+		later_set(&t->agents.due, BACKLOG_MS, again);
 		return -1;
 	}
 	if (fd < 0) {

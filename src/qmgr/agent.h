@@ -6,15 +6,15 @@
 #define POSTERN_QMGR_AGENT_H
 
 #include "base/list.h"
-#include "qmgr/due.h"
+#include "qmgr/later.h"
 
 struct transport;
 struct agents {
 	struct list idle; /* the one used last first */
 	struct list all;
-	int opening;	/* connected, not yet accepted */
-	int failures;	/* in a row */
-	struct due due; /* to close idle ones, or to connect again */
+	int opening;	  /* connected, not yet accepted */
+	int failures;	  /* in a row */
+	struct later due; /* to close idle ones, or to connect again */
 };
 void agents_init(struct agents *a);
 /* Gives work to idle agents and looks for more of them where that helps. */

@@ -31,7 +31,7 @@ void destination_release(struct destination *d)
 		return;
 	heap_remove(&d->transport->ready, &d->ready);
 	htab_del(&d->transport->destinations, str_of(d->name));
-	due_stop(&d->due);
+	later_stop(&d->due);
 	heap_free(&d->peers);
 	free(d->dsn);
 	free(d->reason);
@@ -69,7 +69,7 @@ void destination_good(struct destination *d)
 	debug(d, "positive feedback");
 }
 
-static void revive(struct due *due)
+static void revive(struct later *due)
 {
 	destination_revive(CONTAINER_OF(due, struct destination, due));
 }
@@ -79,7 +79,7 @@ void destination_revive(struct destination *d)
 	if (d->dead)
 		dead_count--;
 	d->dead = d->pausing = false;
-	due_stop(&d->due);
+	later_stop(&d->due);
 	window_init(&d->window, &d->transport->window);
 	destination_update(d);
 	if (d->ready.index)
@@ -103,7 +103,7 @@ void destination_bad(struct destination *d, str dsn, str reason)
 	free(d->reason);
 	d->dsn = str_dup(dsn.n ? dsn : STR("4.4.1"));
 	d->reason = str_dup(reason);
-	due_set(&d->due, conf.minimal_backoff_time * INT64_C(1000), revive);
+	later_set(&d->due, conf.minimal_backoff_time * INT64_C(1000), revive);
 	destination_update(d);
 }
 
@@ -112,7 +112,7 @@ void destination_pause(struct destination *d)
 	if (d->transport->destination_delay <= 0 || d->dead)
 		return;
 	d->pausing = true;
-	due_set(&d->due, d->transport->destination_delay * INT64_C(1000), revive);
+	later_set(&d->due, d->transport->destination_delay * INT64_C(1000), revive);
 	destination_update(d);
 }
 

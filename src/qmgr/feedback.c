@@ -1,6 +1,5 @@
 #include "qmgr/feedback.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 /* A non-negative decimal number, all of s. */
@@ -47,6 +46,16 @@ int feedback_parse(struct feedback *f, str text, struct err *err)
 	return 0;
 }
 
+/* Square root of a number from 1 up (Newton's way; libm is not linked for one function). */
+static double root(double n)
+{
+	double x = n;
+
+	for (int i = 0; i < 40; i++)
+		x = (x + n / x) / 2;
+	return x;
+}
+
 double feedback_value(const struct feedback *f, int concurrency)
 {
 	double n = concurrency < 1 ? 1 : concurrency;
@@ -55,7 +64,7 @@ double feedback_value(const struct feedback *f, int concurrency)
 	case FEEDBACK_CONCURRENCY:
 		return f->amount / n;
 	case FEEDBACK_SQRT:
-		return f->amount / sqrt(n);
+		return f->amount / root(n);
 	default:
 		return f->amount;
 	}

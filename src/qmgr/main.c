@@ -17,7 +17,7 @@
 #define AGE_MS	  5000 /* between looks for such messages */
 #define DRAIN_MS  20
 
-static struct due age_due;
+static struct later age_due;
 
 /* --- what the queue tells */
 
@@ -96,10 +96,10 @@ static void incoming_old(struct item *i)
 	work_start(old_read, old_move, o);
 }
 
-static void look_for_old(struct due *d)
+static void look_for_old(struct later *d)
 {
 	queue_store_age(qmgr_store, LOG_AGE_S, old, NULL);
-	due_set(d, AGE_MS, look_for_old);
+	later_set(d, AGE_MS, look_for_old);
 }
 
 /* --- connections */
@@ -239,7 +239,7 @@ static void start(void)
 		log_fatal("%s", err.text);
 	route_start();
 	report_start();
-	due_set(&age_due, AGE_MS, look_for_old);
+	later_set(&age_due, AGE_MS, look_for_old);
 	active_run();
 }
 

@@ -1,14 +1,14 @@
 /* Deferred messages, in memory a small item each, by the time of their next attempt. */
 #include "base/clock.h"
 #include "qmgr/active.h"
-#include "qmgr/due.h"
+#include "qmgr/later.h"
 
 #define MINUTE_MS 60000
 
 static struct heap heap;
-static struct due due;
+static struct later due;
 
-static void fire(struct due *d)
+static void fire(struct later *d)
 {
 	(void)d;
 	active_run();
@@ -20,12 +20,12 @@ static void arm(void)
 	int64_t wait;
 
 	if (!first) {
-		due_stop(&due);
+		later_stop(&due);
 		return;
 	}
 	wait = ((int64_t)first->key - clock_wall_us()) / 1000 + 1;
 	/* the wall clock may be set: look again before long */
-	due_set(&due, wait < MINUTE_MS ? wait : MINUTE_MS, fire);
+	later_set(&due, wait < MINUTE_MS ? wait : MINUTE_MS, fire);
 }
 
 void retry_add(struct item *i, int64_t when_us)
@@ -33,7 +33,7 @@ void retry_add(struct item *i, int64_t when_us)
 	i->state = ITEM_DEFERRED;
 	i->due = (struct heap_node){.key = (uint64_t)(when_us > 0 ? when_us : 0)};
 	heap_add(&heap, &i->due);
-	if (heap_min(&heap) == &i->due || !due_is_set(&due))
+	if (heap_min(&heap) == &i->due || !later_is_set(&due))
 		arm();
 }
 

@@ -17,8 +17,8 @@
 
 #include "base/htab.h"
 #include "qmgr/agent.h"
-#include "qmgr/due.h"
 #include "qmgr/feedback.h"
+#include "qmgr/later.h"
 #include "qmgr/message.h"
 
 #define FRESH_SIZES 64
@@ -43,7 +43,7 @@ struct transport {
 	bool dead;     /* cannot be reached: nothing is given to it until due */
 	bool pausing;  /* between two deliveries of a rate */
 	bool deferred; /* in defer_transports */
-	struct due due;
+	struct later due;
 	const char *dsn, *reason; /* why it is dead */
 	struct agents agents;
 };
@@ -55,7 +55,7 @@ struct destination {
 	int busy;	/* entries with an agent */
 	size_t waiting; /* entries */
 	bool dead, pausing;
-	struct due due;
+	struct later due;
 	char *dsn, *reason; /* why it is dead */
 	time_t clog_warned;
 	struct peer *last_filed;

@@ -118,12 +118,12 @@ void transport_work(struct transport *t)
 	loop_defer(work, NULL);
 }
 
-static void revive(struct due *due)
+static void revive(struct later *due)
 {
 	struct transport *t = CONTAINER_OF(due, struct transport, due);
 
 	t->dead = t->pausing = false;
-	due_stop(&t->due);
+	later_stop(&t->due);
 	transport_work(t);
 }
 
@@ -134,7 +134,7 @@ void transport_fail(struct transport *t, const char *dsn, const char *reason)
 	t->dead = true;
 	t->dsn = dsn;
 	t->reason = reason;
-	due_set(&t->due, conf.transport_retry_time * INT64_C(1000), revive);
+	later_set(&t->due, conf.transport_retry_time * INT64_C(1000), revive);
 	for (struct htab_entry *e = htab_next(&t->destinations, NULL), *next; e; e = next) {
 		struct destination *d = e->value;
 
@@ -167,5 +167,5 @@ void transport_pause(struct transport *t)
 	if (t->delay <= 0 || t->dead)
 		return;
 	t->pausing = true;
-	due_set(&t->due, t->delay * INT64_C(1000), revive);
+	later_set(&t->due, t->delay * INT64_C(1000), revive);
 }

@@ -1,4 +1,4 @@
-#include "qmgr/due.h"
+#include "qmgr/later.h"
 
 #include "loop/co.h"
 #include "loop/loop.h"
@@ -29,7 +29,7 @@ static void fire(void *arg)
 	(void)arg;
 	timer_at = 0;
 	while ((first = heap_min(&dues)) && (int64_t)first->key <= loop_now()) {
-		struct due *d = CONTAINER_OF(first, struct due, node);
+		struct later *d = CONTAINER_OF(first, struct later, node);
 
 		heap_remove(&dues, first);
 		d->fn(d);
@@ -37,16 +37,16 @@ static void fire(void *arg)
 	arm();
 }
 
-void due_set(struct due *d, int64_t milliseconds, void (*fn)(struct due *d))
+void later_set(struct later *d, int64_t milliseconds, void (*fn)(struct later *d))
 {
-	due_stop(d);
+	later_stop(d);
 	d->fn = fn;
 	d->node.key = (uint64_t)(loop_now() + (milliseconds > 0 ? milliseconds : 0));
 	heap_add(&dues, &d->node);
 	arm();
 }
 
-void due_stop(struct due *d)
+void later_stop(struct later *d)
 {
 	heap_remove(&dues, &d->node); /* a timer that fires for nobody does no harm */
 }
