@@ -44,9 +44,8 @@ bool esmtp_param(str *rest, str *name, str *value, str *word);
 /* XCLIENT and XFORWARD attributes. */
 #define XCLIENT_ATTRS  "NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT"
 #define XFORWARD_ATTRS "NAME ADDR PROTO HELO SOURCE PORT IDENT"
-/* One NAME=value word of an XCLIENT or XFORWARD command; appends the decoded value (xtext, lenient:
- * an undecodable value is taken as it is). *unavailable: [UNAVAILABLE] or [TEMPUNAVAIL], any case.
- * False without "=" or with a bad xtext. */
+/* One NAME=value word of an XCLIENT or XFORWARD command; appends the decoded value (xtext).
+ * *unavailable: [UNAVAILABLE] or [TEMPUNAVAIL], any case. False without "=" or with a bad xtext. */
 bool xattr_get(str word, str *name, struct buf *value, bool *unavailable);
 /* " NAME=value" with value in xtext; an empty value as [UNAVAILABLE]. Appends. */
 void xattr_put(struct buf *out, const char *name, str value);

@@ -10,26 +10,28 @@
 
 /* --- Reading. Feed lines until REPLY_DONE. */
 struct reply {
-	int code;     /* 200 ... 599 */
+	int code;     /* three digits; 200 to 599 unless the peer is odd */
 	char dsn[16]; /* "5.1.1" when the text begins with a fitting one, else "" */
 	struct buf
 	    text; /* whole reply as received, lines separated by '\n': "250-a\n250 b", printable */
 	unsigned lines;
 	bool inconsistent; /* codes differed between lines; the last one counts */
+	bool garbage;	   /* lines that are no reply were skipped */
 	bool begun_;
 };
 enum reply_state { REPLY_MORE = 0, REPLY_DONE, REPLY_BAD };
 void reply_start(struct reply *r); /* empties it; memory is kept */
 void reply_free(struct reply *r);
-/* One line, with or without its end. REPLY_BAD: it does not look like a reply (the text is kept for
- * the log), or too many lines. */
+/* One line, with or without its end. What is no reply line is skipped (garbage). REPLY_BAD: too
+ * many lines. */
 enum reply_state reply_line(struct reply *r, str line);
 /* Line n of the text without code and separator ("a", "b" above; for EHLO keywords n >= 1); false
  * past the end. */
 bool reply_get_line(const struct reply *r, unsigned n, str *line);
 /* The text in one line for logs and DSNs: lines joined by a space. Appends. */
 void reply_joined(const struct reply *r, struct buf *out);
-/* The code to record: r->dsn, or "<class>.0.0" made of the reply's code. */
+/* The code to record: r->dsn, or "<class>.0.0" made of the reply's code (5.5.0 when that has no
+ * class 2, 4 or 5). */
 const char *reply_dsn(const struct reply *r, char out[16]);
 
 /* --- Writing. */
