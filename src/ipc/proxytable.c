@@ -78,7 +78,7 @@ static int ask_once(struct table *t, enum msg type, const void *request, bool fr
 	*again = false;
 	s = ipc_pool_get(p, fresh, &is_fresh, deadline(), err);
 	if (!s)
-		return err_prefix(err, "%s", t->spec);
+		return -1;
 	w = ipc_send_now(s, type, request, deadline());
 	if (w == WAIT_OK)
 		w = ipc_expect(s, MSG_MAP_ANSWER, &answer, deadline(), err);
@@ -87,7 +87,7 @@ static int ask_once(struct table *t, enum msg type, const void *request, bool fr
 	if (w != WAIT_OK) {
 		ipc_pool_drop(p, s);
 		*again = !is_fresh && w != WAIT_CANCEL && w != WAIT_TIMEOUT;
-		return err_prefix(err, "%s: proxy service", t->spec);
+		return err_prefix(err, "proxy service");
 	}
 	*status = answer.map_answer.status;
 	if (key)
@@ -115,13 +115,13 @@ static enum table_result ask(struct table *t, enum msg type, const void *request
 	case MAP_STAT_NOT_FOUND:
 		return TABLE_NONE;
 	case MAP_STAT_DENIED:
-		err_set(err, "%s: service denies access to table \"%s\"", t->spec, t->name);
+		err_set(err, "service denies access to table \"%s\"", t->name);
 		return TABLE_ERROR;
 	case MAP_STAT_BAD:
-		err_set(err, "%s: service refuses the request", t->spec);
+		err_set(err, "service refuses the request");
 		return TABLE_ERROR;
 	default:
-		err_set(err, "%s: table lookup error", t->spec);
+		err_set(err, "table lookup error");
 		return TABLE_ERROR;
 	}
 }

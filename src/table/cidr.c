@@ -141,12 +141,12 @@ static void parse_if(struct parse *ps, str line)
 
 static void parse_endif(struct parse *ps, str line)
 {
-	if (ps->nifs == 0) {
-		WARN(ps, "ENDIF without IF");
-		return;
-	}
 	if (line.n) {
 		WARN(ps, "garbage after ENDIF");
+		return;
+	}
+	if (ps->nifs == 0) {
+		WARN(ps, "ENDIF without IF");
 		return;
 	}
 	ps->c->v[ps->ifs[--ps->nifs]].after = ps->c->n;

@@ -14,8 +14,8 @@ static void unload(void *impl)
 
 static enum table_result get(struct table *t, str key, struct buf *value, struct err *err)
 {
-	(void)key, (void)value;
-	err_set(err, "table %s: query error: Application error", t->spec);
+	(void)t, (void)key, (void)value;
+	err_set(err, "Application error");
 	return TABLE_ERROR;
 }
 

@@ -65,7 +65,8 @@ static int look(struct lmdb *l)
 		mdb_txn_abort(txn);
 		return rc;
 	}
-	if (mdb_cursor_get(c, &k, &v, MDB_FIRST) == 0 && k.mv_size > 0)
+	l->empty = mdb_cursor_get(c, &k, &v, MDB_FIRST) != 0;
+	if (!l->empty && k.mv_size > 0)
 		l->nul = ((const char *)k.mv_data)[k.mv_size - 1] == '\0';
 	mdb_cursor_close(c);
 	return mdb_txn_commit(txn); /* the dbi is made with it */

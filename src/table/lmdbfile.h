@@ -19,7 +19,8 @@ struct lmdb {
 	MDB_dbi dbi;
 	MDB_txn *reader; /* reset between look-ups */
 	int fd;
-	bool nul; /* keys and values end in a NUL byte */
+	bool empty; /* when it was opened */
+	bool nul;   /* keys and values end in a NUL byte */
 	bool writable;
 };
 enum { /* flags of lmdb_open */

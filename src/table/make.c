@@ -133,8 +133,10 @@ static int open_lmdb(struct make *m, struct err *err)
 		rc = mdb_drop(m->txn, m->l->dbi, 0);
 	if (rc != 0)
 		return lmdb_error(err, rc, "updating", path);
-	m->nul =
-	    m->o.nul == MAKE_NUL_YES || (m->o.nul == MAKE_NUL_DEFAULT && m->o.keep && m->l->nul);
+	if (m->o.nul == MAKE_NUL_DEFAULT && m->o.keep && !m->l->empty)
+		m->nul = m->l->nul;
+	else
+		m->nul = m->o.nul != MAKE_NUL_NO;
 	m->l->nul = m->nul;
 	return 0;
 }

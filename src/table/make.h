@@ -14,7 +14,7 @@
 enum make_nul { MAKE_NUL_DEFAULT, MAKE_NUL_YES, MAKE_NUL_NO };
 struct make_opts {
 	bool keep;	   /* update what is there; else begin with an empty file */
-	enum make_nul nul; /* default: as the file has it, and none in a new one */
+	enum make_nul nul; /* default: as the file has it; in a new one yes, but not in cdb: */
 	mode_t mode;	   /* of a new file */
 };
 struct make;

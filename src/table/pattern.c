@@ -357,8 +357,7 @@ enum table_result pattern_get(struct table *t, str key, struct buf *value, struc
 		p->match.n = 0;
 		matched = p->e->exec(r->compiled, key, &p->match, &e);
 		if (matched < 0) {
-			log_warn("%s map %s, line %d: %s", p->e->type, t->name, r->line, e.text);
-			err_set(err, "%s, line %d: %s", t->spec, r->line, e.text);
+			err_set(err, "line %d: %s", r->line, e.text);
 			return TABLE_ERROR;
 		}
 		if ((matched > 0) == r->negate) {

@@ -89,10 +89,8 @@ static enum table_result ask(struct table *t, const struct buf *request, bool fr
 	struct stream *s = netconn_get(&m->conn, fresh, &kept, deadline, err);
 
 	*again = false;
-	if (!s) {
-		err_prefix(err, "table %s lookup error", t->spec);
+	if (!s)
 		return TABLE_ERROR;
-	}
 	w = stream_write(s, request->p, request->n, deadline);
 	if (w == WAIT_OK)
 		w = stream_flush(s, deadline);
@@ -102,13 +100,10 @@ static enum table_result ask(struct table *t, const struct buf *request, bool fr
 		*again = kept && (w == WAIT_EOF || w == WAIT_ERROR);
 		if (w != WAIT_LIMIT)
 			err_set(err, "%s", wait_name(w));
-		err_prefix(err, "table %s lookup error", t->spec);
 		netconn_drop(&m->conn, s);
 		return TABLE_ERROR;
 	}
 	r = socketmap_reply(payload, value, err);
-	if (r == TABLE_ERROR)
-		err_prefix(err, "table %s", t->spec);
 	netconn_put(&m->conn, s);
 	return r;
 }
@@ -121,7 +116,7 @@ static enum table_result get(struct table *t, str key, struct buf *value, struct
 	bool again;
 
 	if ((int64_t)(m->name.n + 1 + key.n) > conf.socketmap_max_query_size) {
-		err_set(err, "table %s: query is longer than socketmap_max_query_size", t->spec);
+		err_set(err, "query is longer than socketmap_max_query_size");
 		return TABLE_ERROR;
 	}
 	socketmap_request(&request, m->name, key);

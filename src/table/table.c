@@ -261,10 +261,12 @@ enum table_result table_get(struct table *t, str key, struct buf *value, struct 
 	buf_free(&k.folded);
 	if (r == TABLE_FOUND && (t->flags & TABLE_UTF8) && !str_is_ascii(buf_view(value)) &&
 	    !table_utf8_valid(buf_view(value))) {
+		err_set(err, "key \"%.*s\": non-UTF-8 value", STR_FMT(str_head(key, 200)));
+		r = TABLE_ERROR;
+	}
+	if (r == TABLE_ERROR) {
 		buf_clear(value);
-		err_set(
-		    err, "%s: key \"%.*s\": non-UTF-8 value", t->spec, STR_FMT(str_head(key, 200)));
-		return TABLE_ERROR;
+		err_prefix(err, "table %s: query error", t->spec);
 	}
 	return r;
 }

@@ -41,10 +41,8 @@ static enum table_result ask(struct table *t, const struct buf *request, bool fr
 	struct stream *s = netconn_get(c, fresh, &kept, deadline, err);
 
 	*again = false;
-	if (!s) {
-		err_prefix(err, "table %s", t->spec);
+	if (!s)
 		return TABLE_ERROR;
-	}
 	w = stream_write(s, request->p, request->n, deadline);
 	if (w == WAIT_OK)
 		w = stream_flush(s, deadline);
@@ -52,18 +50,15 @@ static enum table_result ask(struct table *t, const struct buf *request, bool fr
 		w = stream_gets(s, TCP_REPLY_MAX, &line, deadline);
 	if (w != WAIT_OK) {
 		*again = kept && (w == WAIT_EOF || w == WAIT_ERROR);
-		err_set(err, "table %s: query error: %s", t->spec,
-		    w == WAIT_LIMIT ? "reply is too long" : wait_name(w));
+		err_set(err, "%s", w == WAIT_LIMIT ? "reply is too long" : wait_name(w));
 		netconn_drop(c, s);
 		return TABLE_ERROR;
 	}
 	r = tcp_reply(line, value, err);
-	if (r == TABLE_ERROR) {
-		err_prefix(err, "table %s", t->spec);
+	if (r == TABLE_ERROR)
 		netconn_drop(c, s);
-	} else {
+	else
 		netconn_put(c, s);
-	}
 	return r;
 }
 

@@ -117,9 +117,7 @@ bool tool_show_found(struct tool *t, struct table **v, size_t n, str key, bool w
 
 		r = table_get(v[i], key, &value, &err);
 		if (r == TABLE_ERROR)
-			log_fatal("%s%s%s%s", strstr(err.text, "query error") ? "" : "table ",
-			    strstr(err.text, "query error") ? "" : table_spec(v[i]),
-			    strstr(err.text, "query error") ? "" : ": query error: ", err.text);
+			log_fatal("%s", err.text);
 		if (r != TABLE_FOUND)
 			continue;
 		if (value.n == 0) {

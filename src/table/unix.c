@@ -91,7 +91,7 @@ static enum table_result get(struct table *t, str key, struct buf *value, struct
 		return TABLE_FOUND;
 	if (q.code == ENOENT)
 		return TABLE_NONE;
-	err_errno(err, q.code, "table %s: query error", t->spec);
+	err_errno(err, q.code, "%s", q.group ? "getgrnam_r" : "getpwnam_r");
 	return TABLE_ERROR;
 }
 

@@ -33,8 +33,11 @@ static void take_until(str *s, char close, struct buf *text)
 
 		if (c == close)
 			return;
-		if (c == '\\' && s->n)
+		if (c == '\\') {
+			if (s->n == 0)
+				return;
 			c = take(s);
+		}
 		buf_char(text, c);
 	}
 }
@@ -79,7 +82,9 @@ static void next_token(str *s, struct token *t)
 		do {
 			char c = take(s);
 
-			if (c == '\\' && s->n) {
+			if (c == '\\') {
+				if (s->n == 0)
+					return;
 				c = take(s);
 				if (strchr(SPACES SPECIALS "\"()\\", c))
 					t->kind = TOKEN_QUOTED;
@@ -144,7 +149,7 @@ static const char *parse_name(str *s, struct token *t, struct buf *key)
 	}
 	if (!any)
 		return "need name:value pair";
-	return key->n ? what : "empty name";
+	return what;
 }
 
 const char *aliasline_parse(str line, struct buf *key, struct buf *value)
