@@ -1,0 +1,126 @@
+/* Who hears of what: the sender by RFC 3461 4.1 and 6.2, the postmaster by notify_classes. */
+#include "bounce/report.h"
+
+#include "base/names.h"
+#include "ipc/deliver.h"
+#include "log/log.h"
+#include "mail/addr.h"
+#include "mail/dsn.h"
+#include "param/param.h"
+
+static bool class_wanted(const char *class)
+{
+	str rest = str_of(conf.notify_classes), word;
+
+	while (str_word(&rest, ", \t\r\n", &word))
+		if (str_eq_nocase(word, str_of(class)))
+			return true;
+	return false;
+}
+
+/* Is the sender the address that our own notices to the postmaster come from? */
+static bool is_double_bounce(str sender)
+{
+	return str_eq_nocase(addr_local(sender), str_of(conf.double_bounce_sender)) &&
+	       (addr_domain(sender).n == 0 || str_eq_nocase(addr_domain(sender), str_of(conf.myorigin)) ||
+		   str_eq_nocase(addr_domain(sender), str_of(conf.myhostname)));
+}
+
+static bool wants(const struct report_rcpt *x, uint32_t notify_bit)
+{
+	uint32_t notify = x->rcpt.notify;
+
+	return notify == 0 || (notify & notify_bit);
+}
+
+/* Leaves out recipients whose NOTIFY does not ask for this. */
+static void filter(struct report *r, uint32_t notify_bit)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->nrcpts; i++)
+		if (wants(&r->rcpts[i], notify_bit))
+			r->rcpts[n++] = r->rcpts[i];
+	r->nrcpts = n;
+}
+
+static int tell_postmaster(struct report *r, const char *to, struct err *err)
+{
+	struct notification n = {
+	    .to = str_of(to),
+	    .from = conf.double_bounce_sender,
+	    .headers_only = true,
+	    .copy = true,
+	    .what = r->m.kind == NOTIFY_DELAY ? "postmaster delay notification"
+					      : "postmaster non-delivery notification",
+	};
+
+	return compose_send(r, &n, err);
+}
+
+static int tell_sender(struct report *r, bool headers_only, const char *what, struct err *err)
+{
+	struct notification n = {.to = r->m.sender, .from = "", .headers_only = headers_only, .what = what};
+
+	return compose_send(r, &n, err);
+}
+
+static int notify_failure(struct report *r, struct err *err)
+{
+	r->text = BOUNCE_TEXT_FAILURE;
+	if (is_double_bounce(r->m.sender)) {
+		log_warn("%.*s: undeliverable postmaster notification discarded", STR_FMT(r->m.queue_id));
+		return 0;
+	}
+	if (r->m.sender.n == 0)
+		return class_wanted("2bounce") ? tell_postmaster(r, conf.n2bounce_notice_recipient, err) : 0;
+	filter(r, DSN_NOTIFY_FAILURE);
+	if (r->nrcpts == 0)
+		return 0;
+	if (tell_sender(r, r->m.ret == DSN_RET_HDRS, "sender non-delivery notification", err) < 0)
+		return -1;
+	if (class_wanted("bounce") && tell_postmaster(r, conf.bounce_notice_recipient, err) < 0)
+		log_warn("%.*s: %s", STR_FMT(r->m.queue_id), err->text); /* the sender has been told */
+	return 0;
+}
+
+static int notify_delay(struct report *r, struct err *err)
+{
+	r->text = BOUNCE_TEXT_DELAY;
+	filter(r, DSN_NOTIFY_DELAY);
+	if (r->nrcpts == 0 || r->m.sender.n == 0 || is_double_bounce(r->m.sender))
+		return 0;
+	if (tell_sender(r, true, "sender delay notification", err) < 0)
+		return -1;
+	if (class_wanted("delay") && tell_postmaster(r, conf.delay_notice_recipient, err) < 0)
+		log_warn("%.*s: %s", STR_FMT(r->m.queue_id), err->text);
+	return 0;
+}
+
+/* Success reports, and the answers to sendmail -v and -bv, which tell of every recipient. */
+static int notify_success(struct report *r, struct err *err)
+{
+	bool probe = false;
+
+	for (size_t i = 0; i < r->nrcpts; i++)
+		probe |= str_starts(r->rcpts[i].status.action, STR("deliverable")) ||
+			 str_starts(r->rcpts[i].status.action, STR("undeliverable"));
+	r->text = probe ? BOUNCE_TEXT_VERIFY : BOUNCE_TEXT_SUCCESS;
+	if (r->nrcpts == 0 || r->m.sender.n == 0)
+		return 0;
+	return tell_sender(r, true, "sender delivery status notification", err);
+}
+
+int policy_notify(struct report *r, struct err *err)
+{
+	switch (r->m.kind) {
+	case NOTIFY_BOUNCE:
+		return notify_failure(r, err);
+	case NOTIFY_DELAY:
+		return notify_delay(r, err);
+	case NOTIFY_SUCCESS:
+		return notify_success(r, err);
+	default:
+		return err_set(err, "unknown kind of notification %u", r->m.kind);
+	}
+}
