@@ -86,18 +86,5 @@ int conffile_braces(str text, str *inner, struct err *err)
 
 bool conffile_word(str *rest, str *word)
 {
-	str s = *rest;
-	ptrdiff_t end;
-
-	while (s.n && strchr(CONFFILE_WHITE, s.p[0]))
-		s = str_from(s, 1);
-	if (!s.n || s.p[0] != '{')
-		return str_word(rest, CONFFILE_WHITE, word);
-	end = conffile_close(s, '{', '}');
-	size_t n = end < 0 ? s.n : (size_t)end;
-	while (n < s.n && !strchr(CONFFILE_WHITE, s.p[n]))
-		n++;
-	*word = str_head(s, n);
-	*rest = str_from(s, n);
-	return true;
+	return str_word_braced(rest, CONFFILE_WHITE, word);
 }

@@ -27,8 +27,8 @@ int conffile_assignment(str line, str *name, str *value, struct err *err);
 int conffile_braces(str text, str *inner, struct err *err);
 
 #define CONFFILE_WHITE " \t\r\n\f\v"
-/* The next word of a line of master.cf; one that begins with a brace goes on to the white space
- * behind the closing one. False at the end. */
+/* The next word of a line of master.cf; white space within braces is part of it. False at the end.
+ */
 bool conffile_word(str *rest, str *word);
 
 /* The index behind the brace that closes the one at text.p[0], or -1. */

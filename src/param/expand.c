@@ -46,7 +46,7 @@ static int take_group(struct expand *e, str *s, str *group)
 
 	if (end < 0)
 		return err_set(e->err, "\"{\" expected at: \"%.*s\"", STR_FMT(str_head(*s, 40)));
-	*group = str_trim(str_head(str_from(*s, 1), (size_t)end - 2));
+	*group = str_head(str_from(*s, 1), (size_t)end - 2);
 	*s = skip_blank(str_from(*s, (size_t)end));
 	return 0;
 }
@@ -203,7 +203,7 @@ static int expand_idna(struct expand *e, struct buf *out, str *s, int depth)
 /* The inside of ${...} or $(...). */
 static int expand_reference(struct expand *e, struct buf *out, str whole, str s, int depth)
 {
-	bool cond;
+	bool cond = false;
 
 	s = skip_blank(s);
 	if (s.n && s.p[0] == '{') {

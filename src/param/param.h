@@ -44,7 +44,8 @@ void conf_warn_unacted(void (*warn)(const char *text));
 /* Expanded value of any parameter, built-in, service-defined or user-defined; false if there is
  * none. */
 bool conf_get(const char *name, struct buf *out);
-/* The same as it would be if the parameter other had another value: "smtpd_timeout" with "stress" = "yes". */
+/* The same as it would be if the parameter other had another value: "smtpd_timeout" with "stress" =
+ * "yes". */
 bool conf_get_with(const char *name, const char *other, const char *other_value, struct buf *out);
 /* Was it set, by main.cf or an override? */
 bool conf_is_set(const char *name);
