@@ -59,7 +59,7 @@ static void set_limits(struct master_service *s, int maxproc)
 	}
 }
 
-static void wake_stub(void *arg)
+static void not_set(void *arg)
 {
 	(void)arg;
 }
@@ -86,9 +86,9 @@ static struct master_service *service_new(const struct mastercf_service *c)
 	for (size_t i = 0; i < c->nargs; i++)
 		s->args[i] = mem_strdup(c->args[i]);
 	set_limits(s, c->maxproc);
-	timer_init(&s->wake, wake_stub, s);
-	timer_init(&s->throttle, wake_stub, s);
-	timer_init(&s->release, wake_stub, s);
+	timer_init(&s->wake, not_set, s);
+	timer_init(&s->throttle, not_set, s);
+	timer_init(&s->release, not_set, s);
 	return s;
 }
 
