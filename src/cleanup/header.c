@@ -1,4 +1,4 @@
-/* The message's own header: what is dropped, rewritten, counted, extracted, added. */
+/* The message's own header: what is dropped, rewritten, counted, added. */
 #include "cleanup/address.h"
 #include "cleanup/message.h"
 
@@ -87,33 +87,6 @@ static bool rewrite_field_address(void *ctx, str address, struct buf *out)
 	return !str_eq(buf_view(out), address);
 }
 
-static bool extract_address(void *ctx, str address, struct buf *out)
-{
-	struct message *m = ctx;
-	struct ipc_env_rcpt r = {0};
-
-	(void)out;
-	if (m->ngiven == m->given_cap) {
-		size_t cap = m->given_cap ? m->given_cap * 2 : 8;
-		m->given = mem_realloc(m->given, cap * sizeof(*m->given));
-		m->given_cap = cap;
-	}
-	r.address = arena_str(&m->arena, address);
-	m->given[m->ngiven++] = r;
-	m->extracted++;
-	return false;
-}
-
-/* sendmail -t: Resent- recipients replace those of the other fields. */
-static void extract(struct message *m, const struct header_row *row, str value)
-{
-	if (!(m->flags & CLEANUP_FLAG_EXTRACT) || !(row->flags & H_EXTRACT))
-		return;
-	if (!(row->flags & H_RESENT) && m->resent)
-		return;
-	hdraddr_each(value, conf.header_address_token_limit, extract_address, m);
-}
-
 /* Emits an address field, rewritten where it must be. */
 static void emit_addresses(struct message *m, const struct header_row *row, str text, str value)
 {
@@ -142,7 +115,6 @@ void header_field(struct message *m, const struct header_row *row, str text)
 		log_message_id(m, row, value);
 	if (row->id == HDR_RECEIVED && ++m->hops > (unsigned)conf.hopcount_limit)
 		message_fail(m, CLEANUP_HOPS, NULL);
-	extract(m, row, value);
 	if (row->id == HDR_OTHER ? message_drop.n && header_listed(buf_text(&message_drop), name) : dropped[row->id])
 		return;
 	if ((row->flags & (H_SENDER | H_RCPT)) && m->rewrite_headers)

@@ -34,7 +34,6 @@ struct message {
 	unsigned hops;
 	bool rewrite_headers;
 	const char *context;            /* "local" or "remote", for header addresses */
-	size_t extracted;               /* recipients found in headers (sendmail -t) */
 	bool resent;                    /* has Resent- fields */
 
 	/* actions */

@@ -12,7 +12,6 @@ enum { /* CLEANUP_BEGIN flags */
 	CLEANUP_FLAG_MAP = 1 << 3,    /* canonical, virtual, masquerade */
 	CLEANUP_FLAG_MILTER =
 	    1 << 4, /* non_smtpd_milters (pickup) or handed-over milters (smtpd) */
-	CLEANUP_FLAG_EXTRACT = 1 << 5,	/* recipients come from the header (sendmail -t) */
 	CLEANUP_FLAG_SMTPUTF8 = 1 << 6, /* the client said SMTPUTF8 */
 	CLEANUP_FLAG_AUTOUTF8 = 1 << 7, /* find out by smtputf8_autodetect_classes */
 	CLEANUP_FLAG_INTERNAL = 1 << 8, /* made by ourselves: no access checks, no size limit */

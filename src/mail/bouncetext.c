@@ -4,8 +4,6 @@
 #include "base/file.h"
 #include "param/param.h"
 
-#include <stdio.h>
-
 #define FILE_MAX (1024 * 1024)
 
 static struct bounce_text texts[BOUNCE_TEXT_COUNT] = {
@@ -63,12 +61,12 @@ static bool next_line(struct loader *l, str *line)
 
 static void complain(struct loader *l, const char *what, str text)
 {
-	char out[400];
+	struct buf out = {0};
 
-	snprintf(out, sizeof(out), "%s, line %d: %s: %.*s", l->path, l->line, what, (int)(text.n > 100 ? 100 : text.n),
-	    text.p);
+	buf_printf(&out, "%s, line %d: %s: %.*s", l->path, l->line, what, STR_FMT(str_head(text, 100)));
 	if (l->warn)
-		l->warn(out);
+		l->warn(out.p);
+	buf_free(&out);
 }
 
 static bool header(struct bounce_text *t, str name, str value)

@@ -1,0 +1,90 @@
+#include "cmd/sendmail/sendmail.h"
+
+#include "log/log.h"
+#include "mail/submit.h"
+#include "param/param.h"
+
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define ARGS_MAX 256
+
+struct command {
+	struct arena arena;
+	const char *argv[ARGS_MAX];
+	int n;
+};
+
+static void add(struct command *c, const char *arg)
+{
+	if (c->n >= ARGS_MAX - 1)
+		log_fatal_status(EX_USAGE, "too many arguments");
+	c->argv[c->n++] = arg;
+}
+
+static void run(struct command *c, const char *dir, const char *program)
+{
+	char *path = arena_printf(&c->arena, "%s/%s", dir, program);
+
+	c->argv[0] = path;
+	c->argv[c->n] = NULL;
+	execv(path, (char **)c->argv);
+	log_fatal_status(EX_OSERR, "cannot execute %s: %m", path);
+}
+
+static void aliases(struct command *c, const struct options *o)
+{
+	str rest = str_of(o->aliases ? o->aliases : conf.alias_database), word;
+
+	while (str_word_braced(&rest, ", \t\r\n", &word))
+		if (!str_starts(word, STR("nis:")))
+			add(c, arena_cstr(&c->arena, word));
+	if (c->n == 1)
+		exit(EX_OK);
+	run(c, conf.command_directory, "postalias");
+}
+
+static void flush(struct command *c, const struct options *o)
+{
+	if (o->flush_id) {
+		add(c, "-i");
+		add(c, o->flush_id);
+	} else if (o->flush_site) {
+		add(c, "-s");
+		add(c, o->flush_site);
+	} else {
+		add(c, "-f");
+	}
+	run(c, conf.command_directory, "postqueue");
+}
+
+void mode_exec(const struct options *o)
+{
+	struct command c = {.n = 1};
+
+	switch (o->mode) {
+	case MODE_QUEUE:
+		add(&c, "-p");
+		run(&c, conf.command_directory, "postqueue");
+		break;
+	case MODE_FLUSH:
+		flush(&c, o);
+		break;
+	case MODE_ALIASES:
+		aliases(&c, o);
+		break;
+	case MODE_DAEMON:
+		add(&c, "start");
+		run(&c, conf.command_directory, "postern");
+		break;
+	case MODE_SMTP:
+		submit_check_user();
+		add(&c, "-S");
+		run(&c, conf.daemon_directory, "smtpd");
+		break;
+	default:
+		break;
+	}
+	exit(EX_OK);
+}

@@ -1,0 +1,41 @@
+/* sendmail(1): the old mail program's interface. options.c reads the command line, message.c takes a message
+ * from standard input to postdrop, modes.c runs what the other modes stand for. */
+#ifndef POSTERN_CMD_SENDMAIL_H
+#define POSTERN_CMD_SENDMAIL_H
+
+#include "base/arena.h"
+#include "ipc/msg.h"
+
+enum mode {
+	MODE_MAIL,    /* -bm */
+	MODE_VERIFY,  /* -bv */
+	MODE_QUEUE,   /* -bp, mailq */
+	MODE_ALIASES, /* -bi, -I, newaliases */
+	MODE_DAEMON,  /* -bd, -bl */
+	MODE_SMTP,    /* -bs */
+	MODE_FLUSH,   /* -q */
+	MODE_IGNORE,  /* -q with an interval, -bh */
+};
+struct options {
+	enum mode mode;
+	const char *sender, *full_name, *envid, *body, *verp;
+	uint32_t notify, ret;
+	bool from_header;   /* -t */
+	bool dot_is_data;   /* -i */
+	bool gateway;       /* -G */
+	int verbose;        /* -v count */
+	bool smtputf8;
+	const char *aliases; /* -oA */
+	const char *flush_id, *flush_site;
+	char **rcpts;
+	int nrcpts;
+};
+void options_parse(struct options *o, int argc, char **argv);
+
+/* Reads the message and hands it in; the exit status. May wait. */
+int message_submit(const struct options *o);
+
+/* Replaces the process by the program of another mode. */
+void mode_exec(const struct options *o) __attribute__((noreturn));
+
+#endif
