@@ -22,7 +22,7 @@ void note_put(struct buf *out, const struct note *n)
 		le32_put(p + 12, (uint32_t)n->segment);
 		le64_put(p + 16, n->generation);
 		le64_put(p + 24, n->offset);
-	} else {
+	} else if (n->id.n) {
 		memcpy(p + NOTE_HEAD, n->id.p, n->id.n);
 	}
 	if (n->payload.n)

@@ -7,6 +7,7 @@
 #include "queue/le.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RECORD_MAGIC 0x63655250u /* "PRec" */
@@ -47,6 +48,7 @@ struct window {
 	int fd;
 	uint64_t limit; /* nothing is read from here on */
 	unsigned char *p;
+	size_t size; /* room at p */
 	uint64_t base;
 	size_t n;
 };
@@ -60,7 +62,7 @@ static const unsigned char *window_at(struct window *w, uint64_t offset, size_t 
 		return NULL;
 	if (offset >= w->base && offset + n <= w->base + w->n)
 		return w->p + (offset - w->base);
-	want = w->limit - offset < WINDOW ? (size_t)(w->limit - offset) : WINDOW;
+	want = w->limit - offset < w->size ? (size_t)(w->limit - offset) : w->size;
 	while (have < want) {
 		ssize_t got = fault_at("queue.log.read")
 				  ? -1
@@ -212,7 +214,9 @@ void segment_scan(const struct segment *seg, bool live,
 {
 	bool closed = seg->head.state == SEGMENT_CLOSED;
 	struct scan s = {
-	    .window = {.fd = seg->fd, .limit = closed ? seg->head.end : UINT64_MAX / 2},
+	    .window = {.fd = seg->fd,
+		.limit = closed ? seg->head.end : UINT64_MAX / 2,
+		.size = WINDOW},
 	    .generation = seg->head.generation,
 	    .salt = seg->head.salt,
 	    .sequence = 1,
@@ -221,8 +225,13 @@ void segment_scan(const struct segment *seg, bool live,
 	    .extent = {.end = SEGMENT_DATA},
 	};
 	uint64_t tail;
+	struct stat st;
 
-	s.window.p = mem_alloc(WINDOW);
+	if (fstat(seg->fd, &st) == 0 && (uint64_t)st.st_size < s.window.limit)
+		s.window.limit = (uint64_t)st.st_size;
+	if (s.window.limit < WINDOW)
+		s.window.size = (size_t)s.window.limit;
+	s.window.p = mem_alloc(s.window.size);
 	tail = scan_run(&s, live);
 	/* The end of a closed segment was acknowledged: what is missing before it is damage. */
 	if (closed && !s.stopped && tail < seg->head.end)

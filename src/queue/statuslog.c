@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -120,6 +121,8 @@ struct status_index {
 	struct htab files;    /* finished ones, by ID */
 };
 const struct status_index *status_index_current;
+/* Envelopes are read in pool threads while the loop drops what is over. */
+static pthread_mutex_t index_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct status_index *status_index_new(void)
 {
@@ -259,20 +262,24 @@ void status_index_merge(
 	const struct index_segment *s = index_segment(x, ref->segment);
 	const struct index_chain *c;
 
-	if (!s || s->generation != ref->generation)
-		return;
-	c = htab_get(&s->status, str_mem(&ref->offset, sizeof ref->offset));
+	pthread_mutex_lock(&index_lock);
+	c = s && s->generation == ref->generation
+		? htab_get(&s->status, str_mem(&ref->offset, sizeof ref->offset))
+		: NULL;
 	for (const struct index_status *st = c ? c->first : NULL; st; st = st->next) {
 		struct note n = {.type = st->type, .payload = str_mem(st->payload, st->n)};
 
 		note_merge(&n, e, a);
 	}
+	pthread_mutex_unlock(&index_lock);
 }
 
 void status_index_drop(struct status_index *x, uint64_t segment, uint64_t generation)
 {
 	struct index_segment *s = index_segment(x, segment);
 
+	pthread_mutex_lock(&index_lock);
 	if (s && s->generation == generation)
 		index_segment_clear(s);
+	pthread_mutex_unlock(&index_lock);
 }

@@ -78,7 +78,8 @@ static int status_write_files(struct status_writer *w)
 
 static void status_run(void *arg)
 {
-	struct status_writer *w = arg;
+	struct queue_store *s = arg;
+	struct status_writer *w = &s->status;
 
 	w->error = 0;
 	if (status_write_log(w) < 0) {
@@ -375,7 +376,7 @@ void store_status_close(struct queue_store *s)
 	timer_free(&w->timer);
 	if (!w->busy && store_status_dirty(s)) {
 		status_swap(w);
-		status_run(w);
+		status_run(s);
 		status_complain(w);
 		status_put_back(w);
 	}
