@@ -47,6 +47,9 @@ struct mime_ops {
 	void (*body_line)(
 	    void *ctx, str piece, unsigned which); /* with MIME_LINES: unstuffed, without end; long
 						      lines in pieces of line_length_limit */
+	/* The header of a part or of an attached message has ended; what separates it from its body
+	 * follows as body. Only MIME_FIELDS, MIME_LINES. May be NULL. */
+	void (*part_header_end)(void *ctx);
 	/* First time each error is found; where: the offending field or start of the line. May be
 	 * NULL. */
 	void (*error)(void *ctx, enum mime_error e, str where);
@@ -71,6 +74,15 @@ unsigned mime_errors(const struct mime *m); /* MIME_E_* bits found so far */
 /* The primary header or a part announced Content-Transfer-Encoding 8bit or binary
  * (detect_8bit_encoding_header). */
 bool mime_declared_8bit(const struct mime *m);
+
+enum mime_encoding { MIME_7BIT, MIME_8BIT, MIME_BINARY, MIME_BASE64, MIME_QP, MIME_ENCODING_OTHER };
+/* Content-Transfer-Encoding of the header that ended last; composite: it is multipart or a message
+ * that is looked into. */
+enum mime_encoding mime_header_encoding(const struct mime *m, bool *composite);
+/* Encoding of the body line that is being given: MIME_7BIT outside of leaf parts and for
+ * boundaries. */
+enum mime_encoding mime_line_encoding(const struct mime *m);
+enum mime_encoding mime_parse_encoding(str value); /* of a Content-Transfer-Encoding field */
 
 const char *mime_error_dsn(enum mime_error e);	/* "5.6.0" */
 const char *mime_error_text(enum mime_error e); /* "improper use of 8-bit data in message header" */
