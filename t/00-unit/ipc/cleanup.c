@@ -1,0 +1,239 @@
+/* The cleanup client: one write for a small message, early refusals, dead connections. */
+#include "ipc/cleanup.h"
+#include "../../lib/fakeservice.h"
+#include "../../lib/tap.h"
+#include "../../lib/tmpconf.h"
+#include "base/mem.h"
+#include "ipc/pool.h"
+#include "log/log.h"
+#include "param/param.h"
+#include <sys/stat.h>
+
+static struct {
+	int messages;
+	uint64_t content;
+	struct buf begin, text, names;
+	/* behaviour */
+	int64_t refuse_after; /* bytes of content; -1: never */
+	bool close_after_refusal, close_before_end, close_at_once;
+	enum cleanup_status status;
+} fake;
+
+static void note(const struct ipc_msg *m)
+{
+	buf_cstr(&fake.names, ipc_name(m->type));
+	buf_char(&fake.names, ' ');
+	if (m->type == MSG_CLEANUP_BEGIN) {
+		fake.messages++;
+		fake.content = 0;
+		buf_clear(&fake.text);
+		buf_clear(&fake.begin);
+		buf_str(&fake.begin, m->cleanup_begin.queue_id);
+	} else if (m->type == MSG_CLEANUP_CONTENT) {
+		fake.content += m->cleanup_content.data.n;
+		if (fake.text.n < 1000)
+			buf_str(&fake.text, str_head(m->cleanup_content.data, 1000));
+	}
+}
+
+static enum wait say_done(struct stream *s, enum cleanup_status status, const char *text)
+{
+	struct ipc_cleanup_done done = {
+	    .status = status, .text = str_of(text), .size = fake.content};
+
+	return ipc_send_now(s, MSG_CLEANUP_DONE, &done, FOREVER);
+}
+
+static void serve(struct stream *s)
+{
+	struct ipc_msg m;
+	struct err err;
+
+	if (fake.close_at_once)
+		return;
+	while (ipc_recv(s, &m, FOREVER, &err) == WAIT_OK) {
+		note(&m);
+		if (m.type == MSG_CLEANUP_CONTENT && fake.refuse_after >= 0 &&
+		    (int64_t)fake.content >= fake.refuse_after) {
+			say_done(s, CLEANUP_SIZE, "5.3.4 too big");
+			if (fake.close_after_refusal)
+				return;
+			while (ipc_recv(s, &m, FOREVER, &err) == WAIT_OK)
+				;
+			return;
+		}
+		if (m.type == MSG_CLEANUP_END) {
+			if (fake.close_before_end)
+				return;
+			say_done(s, fake.status, fake.status ? "4.3.0 hm" : "");
+		}
+	}
+}
+
+static struct fakeservice service = {.path = "public/cleanup", .serve = serve};
+
+static struct cleanup *start(const char *id)
+{
+	struct ipc_env_sender sender = {.address = STR("s@x")};
+	struct ipc_env_rcpt rcpt = {.address = STR("r@y")};
+	struct cleanup *c = cleanup_open("public/cleanup", str_of(id), 1, CLEANUP_MASK_EXTERNAL);
+
+	cleanup_put(c, MSG_ENV_SENDER, &sender);
+	cleanup_attr(c, "client_name", STR("h"));
+	cleanup_put(c, MSG_ENV_RCPT, &rcpt);
+	return c;
+}
+
+static void small(void)
+{
+	struct buf text = {0};
+	struct cleanup *c = start("ID1");
+
+	cleanup_content(c, STR("Subject: x\r\n\r\n"));
+	cleanup_line(c, "%s", "line");
+	cleanup_line(c, ".%d", 1);
+	cleanup_line(c, "%s", "");
+	is_int(service.connections, 0, "nothing is sent before the end");
+	is_int(cleanup_commit(c, &text), CLEANUP_OK, "verdict");
+	is_int(text.n, 0, "no text");
+	is_str(buf_view(&fake.names),
+	    STR("CLEANUP_BEGIN ENV_SENDER ENV_ATTR ENV_RCPT CLEANUP_CONTENT CLEANUP_END "),
+	    "messages; content in one");
+	is_str(buf_view(&fake.text), STR("Subject: x\r\n\r\nline\r\n..1\r\n\r\n"),
+	    "content; lines are stuffed");
+	is_str(buf_view(&fake.begin), STR("ID1"), "queue ID");
+	fake.status = CLEANUP_DEFER;
+	is_int(cleanup_commit(start("ID2"), &text), CLEANUP_DEFER, "another verdict");
+	is_str(buf_view(&text), STR("4.3.0 hm"), "its text");
+	is_int(service.connections, 1, "the connection is kept");
+	fake.status = CLEANUP_OK;
+	cleanup_abort(start("ID3"));
+	is_int(fake.messages, 2, "an aborted small message was never sent");
+	buf_free(&text);
+}
+
+static enum cleanup_status send_large(size_t chunks, struct buf *text)
+{
+	char *chunk = mem_zero(10000);
+	struct cleanup *c = start("LARGE");
+	enum cleanup_status status;
+
+	memset(chunk, 'x', 10000);
+	for (size_t i = 0; i < chunks; i++)
+		cleanup_content(c, str_mem(chunk, 10000));
+	status = cleanup_commit(c, text);
+	free(chunk);
+	return status;
+}
+
+static void large(void)
+{
+	char *whole = mem_zero(3000000);
+	struct buf text = {0};
+	struct cleanup *c;
+
+	is_int(send_large(500, &text), CLEANUP_OK, "large message");
+	is_int((long long)fake.content, 5000000, "arrived whole");
+	c = start("WHOLE");
+	cleanup_content(c, str_mem(whole, 3000000));
+	is_int(cleanup_commit(c, &text), CLEANUP_OK, "in one call");
+	is_int((long long)fake.content, 3000000, "arrived whole");
+	free(whole);
+	c = start("ABORT");
+	for (int i = 0; i < 100000; i++)
+		cleanup_content(c, STR("0123456789"));
+	cleanup_abort(c);
+	is_int(send_large(1, &text), CLEANUP_OK, "after an abort in the middle");
+	fake.refuse_after = 300000;
+	for (int i = 0; i < 2; i++) {
+		buf_clear(&text);
+		is_int(send_large(500, &text), CLEANUP_SIZE, "refused early");
+		is_str(buf_view(&text), STR("5.3.4 too big"), "with its text");
+		ok(fake.content < 1000000, "the rest is not sent");
+		fake.close_after_refusal = true;
+	}
+	fake.refuse_after = 1;
+	is_int(send_large(5, &text), CLEANUP_SIZE, "a small message, refused early");
+	fake.refuse_after = -1;
+	buf_free(&text);
+}
+
+static void dead(void)
+{
+	struct buf text = {0};
+	int before;
+
+	is_int(send_large(1, &text), CLEANUP_OK, "a connection is kept");
+	fakeservice_stop(&service);
+	fakeservice_start(&service);
+	before = fake.messages;
+	is_int(send_large(1, &text), CLEANUP_OK, "a dead kept connection is replaced");
+	is_int(fake.messages - before, 1, "the message arrives once");
+	fake.close_before_end = true;
+	before = fake.messages;
+	is_int(send_large(1, &text), CLEANUP_WRITE, "a service that dies at the end");
+	is_int(fake.messages - before, 2, "is tried twice: kept and fresh connection");
+	before = fake.messages;
+	is_int(send_large(50, &text), CLEANUP_WRITE, "the same with a large message");
+	is_int(fake.messages - before, 1, "is tried once");
+	fake.close_before_end = false;
+	fake.close_at_once = true;
+	is_int(send_large(1, &text), CLEANUP_WRITE, "a service that hangs up");
+	is_int(send_large(50, &text), CLEANUP_WRITE, "a service that hangs up, large message");
+	fake.close_at_once = false;
+	fakeservice_stop(&service);
+	is_int(send_large(1, &text), CLEANUP_WRITE, "no service");
+	is_int(send_large(50, &text), CLEANUP_WRITE, "no service, large message");
+	fakeservice_start(&service);
+	is_int(send_large(1, &text), CLEANUP_OK, "and back");
+	is_int(text.n, 0, "no texts");
+	buf_free(&text);
+}
+
+static void idle(void)
+{
+	struct ipc_pool *p = ipc_pool_new("public/cleanup", 2);
+	struct stream *s[3];
+	struct err err;
+	bool fresh;
+
+	for (int i = 0; i < 3; i++) {
+		s[i] = ipc_pool_get(p, false, &fresh, deadline_in(1000), &err);
+		ok(s[i] && fresh, "fresh connection");
+	}
+	for (int i = 0; i < 3; i++)
+		ipc_pool_put(p, s[i]);
+	ok(ipc_pool_get(p, false, &fresh, deadline_in(1000), &err) == s[2] && !fresh,
+	    "the youngest is used first");
+	ipc_pool_put(p, s[2]);
+	co_sleep((conf.ipc_idle + 1) * 1000);
+	s[0] = ipc_pool_get(p, false, &fresh, deadline_in(1000), &err);
+	ok(s[0] && fresh, "idle ones were closed");
+	ipc_pool_drop(p, s[0]);
+	ipc_pool_free(p);
+}
+
+static void run(void *arg)
+{
+	(void)arg;
+	fakeservice_start(&service);
+	small();
+	large();
+	dead();
+	idle();
+	fakeservice_stop(&service);
+}
+
+int main(void)
+{
+	fake.refuse_after = -1;
+	tmpconf("ipc_idle = 1s\n");
+	mkdir("public", 0700);
+	log_early("test");
+	loop_init();
+	loop_run(run, NULL);
+	buf_free(&fake.begin);
+	buf_free(&fake.text);
+	buf_free(&fake.names);
+	return done();
+}
