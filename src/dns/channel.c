@@ -139,6 +139,8 @@ static struct channel *channel_new(const struct dns_conf *conf)
 		free(ch);
 		return NULL;
 	}
+	if (conf->servers.n)
+		ares_set_servers_ports_csv(ch->ares, buf_text(&conf->servers));
 	ch->loop = loop_uv();
 	ch->version = conf->version;
 	timer_init(&ch->tick, on_tick, ch);

@@ -42,6 +42,7 @@ int dns_question(const char *name, int type, uint16_t id, struct buf *out);
 #define DNS_SEARCH_MAX 6
 
 struct dns_conf {
+	struct buf servers; /* address:port,... when resolv.conf names ports, else empty */
 	char *search[DNS_SEARCH_MAX];
 	int nsearch;
 	int ndots, timeout, attempts; /* timeout in seconds */

@@ -97,8 +97,21 @@ static void set_options(struct dns_conf *c, str list)
 	}
 }
 
+/* "nameserver 127.0.0.1:5353", "nameserver [::1]:5353": not resolver(5)'s, but there are resolvers
+ * on other ports. What is without one is c-ares' to read. */
+static void add_server(struct dns_conf *c, str line)
+{
+	struct endpoint e;
+	str word;
+
+	if (str_word(&line, " \t\r", &word) && endpoint_parse(&e, word, NULL) == 0 && !e.is_unix &&
+	    hostaddr_is_numeric(e.host) && str_is_digits(e.port))
+		buf_printf(&c->servers, "%s%.*s", c->servers.n ? "," : "", STR_FMT(word));
+}
+
 void dns_conf_free(struct dns_conf *c)
 {
+	buf_free(&c->servers);
 	set_search(c, STR(""));
 }
 
@@ -107,6 +120,7 @@ void dns_conf_parse(struct dns_conf *c, str text)
 	str line, word;
 
 	set_search(c, STR(""));
+	buf_clear(&c->servers);
 	c->ndots = 1;
 	c->timeout = 5;
 	c->attempts = 2;
@@ -118,6 +132,8 @@ void dns_conf_parse(struct dns_conf *c, str text)
 			set_search(c, line); /* the last one counts */
 		else if (str_eq(word, STR("options")))
 			set_options(c, line);
+		else if (str_eq(word, STR("nameserver")))
+			add_server(c, line);
 	}
 }
 

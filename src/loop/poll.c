@@ -82,6 +82,8 @@ enum wait stream_poll_wait(struct stream *s, enum role role, int want, int64_t d
 	enum wait r;
 	int code = prepare(s, want);
 
+	if (code == UV_EPERM)
+		return WAIT_OK; /* a file: always ready */
 	if (code < 0) {
 		errno = -code;
 		return WAIT_ERROR;

@@ -465,6 +465,7 @@ static void files(void *arg)
 	int file = mkstemp(path);
 	struct stream *a, *b;
 	struct scope s;
+	str line;
 
 	(void)arg;
 	unlink(path);
@@ -488,6 +489,12 @@ static void files(void *arg)
 	scope_join(&s);
 	stream_free(b);
 	close(file);
+
+	a = stream_new(open("/proc/self/exe", O_RDONLY));
+	while (stream_gets(a, 5000, &line, soon()) != WAIT_EOF)
+		;
+	ok(a->bytes_in > 10000, "a file can be read as a stream");
+	stream_free(a);
 }
 
 static void wrapped(void *arg)
