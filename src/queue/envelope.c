@@ -156,7 +156,7 @@ int envelope_merge_status(struct envelope *e, struct arena *a, const struct ipc_
 {
 	struct ipc_rcpt_status copy = *st;
 
-	if (st->index >= e->nrcpts || st->kind > RCPT_BOUNCED)
+	if (st->index >= e->nrcpts || st->kind > RCPT_REPORTED)
 		return -1;
 	copy_strings(a, STRINGS(&copy.dsn, &copy.action, &copy.mta_type, &copy.mta_name,
 			    &copy.diag_type, &copy.diag, &copy.reason));

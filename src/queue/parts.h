@@ -133,6 +133,8 @@ void store_trim(struct queue_store *s); /* removes status log files that are no 
 
 /* store_move.c */
 void store_unlink(struct queue_store *s, const struct queue_ref *ref);
+void store_unlinks_start(struct queue_store *s);
+void store_unlinks_free(struct queue_store *s);
 /* Around changes of one queue file in pool threads. */
 void store_files_lock(void);
 void store_files_unlock(void);

@@ -22,7 +22,7 @@
 #define HEAD_BYTES 88
 #define HEAD_MAGIC "PSTNSEG1"
 #define ZERO_PIECE (1u << 20)
-#define FIRST_SIZE (8u << 20) /* of the only segment: small and quickly made */
+#define QUICK_SIZE (8u << 20) /* of a segment that somebody waits for */
 #define TAKE_TRIES 3
 
 char *segment_path(char out[SEGMENT_PATH], uint64_t number)
@@ -185,10 +185,10 @@ void segment_release(struct segment *s)
 
 /* --- making */
 
-/* 64 MiB, or less where the file system has little room; the first of all is small. */
-static uint64_t segment_size(bool first)
+/* As much as that, or less where the file system has little room. */
+static uint64_t segment_size(uint64_t size)
 {
-	uint64_t size = first ? FIRST_SIZE : SEGMENT_SIZE, room;
+	uint64_t room;
 	struct statvfs fs;
 
 	if (statvfs(LOG_DIR, &fs) != 0)
@@ -248,7 +248,7 @@ static int segment_fill_new(struct segment *s, const char *path, uint64_t size, 
 
 /* Makes a new file; locked. number: the first to try. */
 static int segment_make(
-    struct segment *s, uint64_t number, bool first, enum segment_state state, struct err *err)
+    struct segment *s, uint64_t number, uint64_t size, enum segment_state state, struct err *err)
 {
 	char path[SEGMENT_PATH];
 
@@ -265,7 +265,7 @@ static int segment_make(
 		if (s->fd < 0)
 			number++;
 	} while (s->fd < 0);
-	s->head = (struct segment_head){.number = (uint32_t)number, .size = segment_size(first)};
+	s->head = (struct segment_head){.number = (uint32_t)number, .size = segment_size(size)};
 	segment_renew(&s->head);
 	s->head.state = state;
 	if (segment_fill_new(s, path, s->head.size, err) < 0) {
@@ -312,7 +312,7 @@ int segment_take(struct segment *s, struct err *err)
 	if (n > 0)
 		next = numbers[n - 1] + 1;
 	free(numbers);
-	return segment_make(s, next, n == 0, SEGMENT_ACTIVE, err);
+	return segment_make(s, next, QUICK_SIZE, SEGMENT_ACTIVE, err);
 }
 
 int segment_prepare(struct err *err)
@@ -334,7 +334,7 @@ int segment_prepare(struct err *err)
 	free(numbers);
 	if (have)
 		return 0;
-	if (segment_make(&s, next, n == 0, SEGMENT_FREE, err) < 0)
+	if (segment_make(&s, next, SEGMENT_SIZE, SEGMENT_FREE, err) < 0)
 		return -1;
 	segment_release(&s);
 	return 0;

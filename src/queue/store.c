@@ -261,6 +261,7 @@ void queue_store_close(struct queue_store *s)
 		close(s->lock);
 		return;
 	}
+	store_unlinks_free(s);
 	store_segments_free(s);
 	status_index_free(s->index);
 	htab_free(&s->fresh, NULL);

@@ -293,6 +293,7 @@ void queue_store_age(struct queue_store *s, int seconds,
 		s->swept_ms = now;
 		store_sweep(s);
 	}
+	store_unlinks_start(s); /* what could not be removed before */
 	if (s->fresh.count && now - s->opened_ms > FRESH_MS)
 		htab_free(&s->fresh, NULL);
 	store_trim(s);

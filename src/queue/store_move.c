@@ -502,8 +502,6 @@ static void unlink_run(void *arg)
 	}
 }
 
-static void unlinks_start(struct queue_store *s);
-
 static void unlink_done(void *arg)
 {
 	struct unlink_job *j = arg;
@@ -532,11 +530,11 @@ static void unlink_done(void *arg)
 	free(j);
 	s->unlinking = false;
 	if (!failed)
-		unlinks_start(s);
+		store_unlinks_start(s);
 	store_job_end(s);
 }
 
-static void unlinks_start(struct queue_store *s)
+void store_unlinks_start(struct queue_store *s)
 {
 	struct unlink_job *j;
 
@@ -560,8 +558,18 @@ static void unlinks_due(void *arg)
 {
 	struct queue_store *s = arg;
 
-	unlinks_start(s);
+	store_unlinks_start(s);
 	store_job_end(s);
+}
+
+void store_unlinks_free(struct queue_store *s)
+{
+	while (!list_empty(&s->unlinks)) {
+		struct store_unlink *u = LIST_ITEM(s->unlinks.next, struct store_unlink, node);
+
+		list_remove(&u->node);
+		free(u);
+	}
 }
 
 void store_unlink(struct queue_store *s, const struct queue_ref *ref)
