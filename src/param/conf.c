@@ -64,15 +64,13 @@ static bool is_ours(const struct param_row *row)
 	return false;
 }
 
-static int load_default(const struct param_row *row, void *to, struct err *err)
+static void load_default(const struct param_row *row, void *to)
 {
 	struct buf b = {0};
-	int r = param_expand(&conf_scope, &b, str_of(row->def ? row->def : ""), err);
 
-	if (r == 0)
-		r = param_convert(row, arena_cstr(&conf_scope.mem, buf_view(&b)), to, err);
+	if (param_expand(&conf_scope, &b, str_of(row->def ? row->def : ""), NULL) == 0)
+		param_convert(row, arena_cstr(&conf_scope.mem, buf_view(&b)), to, NULL);
 	buf_free(&b);
-	return r;
 }
 
 static int load_row(const struct param_row *row, struct err *err)
@@ -88,7 +86,10 @@ static int load_row(const struct param_row *row, struct err *err)
 		r = param_convert(row, value, to, &why);
 	if (r == 0)
 		return 0;
-	if (!is_ours(row) && load_default(row, to, NULL) == 0) {
+	if (!is_ours(row)) {
+		/* The default may refer to the very value that is bad: then the member stays 0 or
+		 * "". */
+		load_default(row, to);
 		conf_warn("%s/main.cf: %s", conf_dir(), why.text);
 		return 0;
 	}

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""postconf shows main.cf and master.cf, and warns of what means nothing."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../lib"))
+from conf import Conf
+from tap import is_eq, like, ok, run
+
+MASTER = """# head
+smtp inet n - n - - smtpd
+    -o smtpd_banner=hi
+    -o { smtpd_client_restrictions = permit_mynetworks, reject }
+relay unix - - n - - smtp -o syslog_name=postfix/$service_name
+spooler unix - n n - 2 pipe flags=R user=nobody argv=/usr/bin/spool -a ${sender} -b ${recipient} --long
+mine unix - - n - - spawn user=nobody argv=/bin/cat
+averylongservice unix-dgram n - n 1000? 1 postlogd
+"""
+
+
+def test_values():
+    with Conf("myorigin =   $mydomain\nmydestination = one.test,\n    two.test\n  # inside\n\tthree.test\nempty=\nx = $empty\n") as c:
+        out = c("-n").out
+        is_eq(out.splitlines(), ["compatibility_level = 3.6", "config_directory = " + c.dir, "empty =",
+                                 "mydestination = one.test, two.test three.test", "myorigin = $mydomain"], "-n")
+        is_eq(c("-h", "myorigin").out, "$mydomain\n", "-h")
+        is_eq(c("-H", "myorigin", "biff").out, "myorigin\nbiff\n", "-H")
+        is_eq(c("-x", "myorigin").out, "myorigin = %s\n" % c("-xh", "mydomain").out.strip(), "-x")
+        is_eq(c("-d", "myorigin", "smtpd_timeout").out, "myorigin = $myhostname\nsmtpd_timeout = ${stress?{10}:{300}}s\n", "-d")
+        is_eq(c("-dx", "smtpd_timeout").out, "smtpd_timeout = 300s\n", "-dx")
+        is_eq(c("-xo", "stress=yes", "smtpd_timeout").out, "smtpd_timeout = 10s\n", "-o")
+        is_eq(c("-j", "myorigin").out, '{"name": "myorigin", "value": "$mydomain"}\n', "-j")
+        r = c("biff", "nonsense")
+        is_eq((r.rc, r.out), (0, "biff = yes\n"), "unknown names are left out")
+        like(r.err, "postconf: warning: nonsense: unknown parameter", "with a warning")
+        names = [l.split(" =")[0] for l in c("-d").out.splitlines()]
+        is_eq(names, sorted(names), "-d is sorted")
+        ok(len(names) > 900, "and has them all")
+        like(c("-dh", "mail_version").out, r"^\d+\.\d+\.\d+$", "mail_version")
+
+
+def test_fold():
+    with Conf("relay_domains = %s { e   f }\n" % " ".join(x * 30 for x in "abc")) as c:
+        is_eq(c("-f", "relay_domains").out, "relay_domains = %s %s\n    %s { e f }\n" % ("a" * 30, "b" * 30, "c" * 30), "-f")
+        is_eq(c("-fh", "relay_domains").out, "%s %s\n    %s { e f }\n" % ("a" * 30, "b" * 30, "c" * 30), "-fh")
+
+
+def test_classes():
+    with Conf("mine_time_limit = 5\nmine_destination_rate_delay = 5\nrelay_transport_rate_delay = 1s\nused = 1\nmyorigin = $used\n", MASTER) as c:
+        service = c("-nC", "service", "-H").out.split()
+        is_eq(service, ["mine_time_limit", "relay_transport_rate_delay"], "-C service")
+        is_eq(c("-C", "user").out, "used = 1\n", "-C user")
+        ok("used" not in c("-C", "builtin").out.split(), "-C builtin")
+        is_eq(c("-C", "wrong").rc, 1, "an unknown class")
+        like(c("-n").err, "unused parameter: mine_destination_rate_delay=5", "spawn has no destinations")
+        is_eq(c("-h", "relay_destination_concurrency_limit").out, "$default_destination_concurrency_limit\n", "default of a service's name")
+        is_eq(c("-xh", "relay_destination_concurrency_limit").out, "20\n", "expanded")
+
+
+def test_master():
+    with Conf("", MASTER) as c:
+        is_eq(c("-M", "smtp", "averylongservice/*").out,
+              "smtp       inet  n       -       n       -       -       smtpd -o smtpd_banner=hi -o {smtpd_client_restrictions=permit_mynetworks, reject}\n"
+              "averylongservice unix-dgram n -  n       1000?   1       postlogd\n", "-M")
+        is_eq(c("-Mf", "*/unix").out,
+              "relay      unix  -       -       n       -       -       smtp\n    -o syslog_name=postfix/$service_name\n"
+              "spooler    unix  -       n       n       -       2       pipe flags=R\n"
+              "    user=nobody argv=/usr/bin/spool -a ${sender} -b ${recipient} --long\n"
+              "mine       unix  -       -       n       -       -       spawn user=nobody\n    argv=/bin/cat\n", "-Mf")
+        is_eq(c("-F", "spooler/unix/process_limit", "*/inet/service").out, "smtp/inet/service = smtp\nspooler/unix/process_limit = 2\n", "-F")
+        is_eq(c("-Fh", "relay/unix/command").out, "smtp -o syslog_name=postfix/$service_name\n", "-Fh")
+        is_eq(c("-P").out, "smtp/inet/smtpd_banner = hi\nsmtp/inet/smtpd_client_restrictions = permit_mynetworks, reject\n"
+                           "relay/unix/syslog_name = postfix/$service_name\n", "-P")
+        is_eq(c("-Px", "relay").out, "relay/unix/syslog_name = postfix/relay\n", "-Px")
+        r = c("-M", "nowhere/unix")
+        is_eq((r.rc, r.out), (0, ""), "no such service")
+        like(r.err, 'warning: unmatched request: "nowhere/unix"', "with a warning")
+
+
+def test_warnings():
+    with Conf("smtpd_helo_requird = yes\nused = 1\nmyorigin = $used\nsmtpd_banner = $undefined\nalias_maps = ldap:users, hash:/x\n"
+              "users_server_host = ldap.test\nusers_nonsense = 1\nsmtpd_restriction_classes = strict\nstrict = reject\n"
+              "relay_domains = a.test # only this\nsmtp_use_tls = yes\nprocess_name = x\nforward_path = $home/.forward\n",
+              "s unix - - - - - smtpd -o own=1 -o smtpd_banner=$own -o typo=1\n") as c:
+        r = c("-n")
+        main, master = c.dir + "/main.cf", c.dir + "/master.cf"
+        is_eq(r.rc, 0, "warnings are no failure")
+        is_eq(sorted(l.split("warning: ", 1)[1] for l in r.err.splitlines()), sorted([
+            main + ": undefined parameter: undefined",
+            main + ": unused parameter: smtpd_helo_requird=yes",
+            main + ": unused parameter: users_nonsense=1",
+            main + ": #comment after other text is not allowed: # only this...",
+            main + ': support for parameter "smtp_use_tls" will be removed; instead, specify "smtp_tls_security_level"',
+            main + ": read-only parameter assignment: process_name=x",
+            master + ": unused parameter: typo=1"]), "warnings")
+        is_eq(c("-nq").err, "", "-q: none")
+        is_eq(c("-d", "biff").err, "", "none with -d")
+
+
+def test_bad_files():
+    for text, want in (("no equals sign\n", "main.cf, line 2: missing '=' after attribute name: \"no equals sign\""),
+                       ("= x\n", "line 2: missing attribute name"), ("myorigin = ${x\n", "truncated macro reference")):
+        with Conf(text) as c:
+            r = c("-n")
+            is_eq(r.rc, 1, "bad main.cf")
+            like(r.err, want, "says why")
+    for text, want in (("smtp inet\n", "line 1: bad field count"), ("smtp tcp n - n - - smtpd\n", 'invalid type field "tcp"'),
+                       ("smtp unix n - n x - smtpd\n", 'invalid wakeup field "x"')):
+        with Conf("", text) as c:
+            is_eq(c("-M").rc, 1, "bad master.cf")
+            like(c("-M").err, want, "says why")
+    with Conf("a = $a\nmyorigin = $a\n") as c:
+        r = c("-x", "myorigin")
+        is_eq(r.rc, 1, "a circle")
+        like(r.err, "unreasonable macro call nesting", "says why")
+
+
+def test_usage():
+    with Conf("") as c:
+        for args in (["-d", "-n"], ["-M", "-F"], ["-h", "-H"], ["-e"], ["-e", "x"], ["-M", "-h"], ["-z"], ["-o", "x"], ["-X"], ["-P", "-#", "a/b/c"],
+                     ["-M", "a/b/c"], ["-F", "a/b/zork"], ["-d", "a=b"]):
+            r = c(*args)
+            is_eq(r.rc, 1, "refused: " + " ".join(args))
+            like(r.err, "fatal: ", "says why")
+        is_eq(c("-l").out, "flock\nfcntl\ndotlock\n", "-l")
+        ok("dovecot" in c("-a").out.split() and "cyrus" in c("-A").out.split(), "-a, -A")
+        types = c("-m").out.split()
+        ok(set(types) >= {"hash", "lmdb", "regexp", "pcre", "cidr", "static", "inline"} and types == sorted(types), "-m")
+        os.remove(c.dir + "/main.cf")
+        like(c("-n").err, "fatal: open .*main.cf: No such file", "no main.cf")
+
+
+run(test_values, test_fold, test_classes, test_master, test_warnings, test_bad_files, test_usage)
