@@ -163,6 +163,12 @@ static void log_va(enum log_level level, const char *fmt, va_list ap)
 		va_end(ap);                                                                        \
 	} while (0)
 
+void log_at(enum log_level level, str text)
+{
+	buf_str(log_begin(), text);
+	log_end(level);
+}
+
 void log_info(const char *fmt, ...)
 {
 	LOG_VA(LOG_LEVEL_INFO, fmt);

@@ -37,6 +37,7 @@ extern int log_verbose; /* -v count */
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* "warning: ..." */
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* "error: ..." */
+void log_at(enum log_level level, str text); /* any level, and nothing ends: for postlog */
 /* The environment is wrong, at start-up: "fatal: ...", exit status 1 (commands: see
  * log_fatal_status). */
 void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));

@@ -120,6 +120,7 @@ int service_main(int argc, char **argv, const struct service *service)
 		log_fatal("chdir %s: %s", conf.queue_directory, strerror(errno));
 	raise_limits();
 	loop_init();
+	log_batch(true);
 	scope_init(&worker.scope);
 	scope_init(&worker.clients);
 	cond_init(&worker.changed);

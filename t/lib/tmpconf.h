@@ -39,7 +39,7 @@ static inline void tmpconf(const char *settings)
 	f = fopen("main.cf", "w");
 	if (f == NULL)
 		abort();
-	fprintf(f, "tlsproxy_client_security_level = as\nqueue_directory = %s\nmyhostname = mx.example.com\n%s", tmpconf_dir, settings);
+	fprintf(f, "queue_directory = %s\nmyhostname = mx.example.com\n%s", tmpconf_dir, settings);
 	fclose(f);
 	if (conf_set_dir(tmpconf_dir, &err) < 0 || conf_load(NULL, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
