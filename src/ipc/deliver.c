@@ -190,13 +190,26 @@ static enum wait wait_request(struct stream *qmgr)
 	return w;
 }
 
+/* qmgr sends nothing before: a connection that waits in the backlog takes no job from a free agent. */
+static enum wait send_ready(struct stream *qmgr)
+{
+	static const struct ipc_deliver_ready ready;
+
+	return ipc_send_now(qmgr, MSG_DELIVER_READY, &ready, soon());
+}
+
 void delivery_serve(struct stream *qmgr, void (*agent)(struct delivery *d))
 {
 	struct delivery *d = mem_zero(sizeof *d);
 	struct request q = {0};
+	struct ipc_deliver_ready ready;
 	struct err err;
 
 	d->qmgr = qmgr;
+	if (ipc_send_now(qmgr, MSG_DELIVER_READY, &ready, soon()) != WAIT_OK) {
+		free(d);
+		return;
+	}
 	while (wait_request(qmgr) == WAIT_OK) {
 		enum wait w = read_request(d, &q, &err);
 

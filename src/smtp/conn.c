@@ -8,7 +8,6 @@
 #include "table/table.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -114,7 +113,6 @@ static struct stream *dial(struct delivery *d, const struct host *h, struct trou
 	const char *where;
 	struct stream *s;
 	struct err err;
-	int one = 1;
 
 	if (h->path) {
 		s = stream_connect_unix(h->path, deadline, &err);
@@ -127,7 +125,6 @@ static struct stream *dial(struct delivery *d, const struct host *h, struct trou
 		    hostaddr_port(&h->addr));
 	}
 	if (s) {
-		setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		return s;
 	}
 	const char *why = strerror(err.code ? err.code : ECONNREFUSED);
