@@ -190,14 +190,6 @@ static enum wait wait_request(struct stream *qmgr)
 	return w;
 }
 
-/* qmgr sends nothing before: a connection that waits in the backlog takes no job from a free agent. */
-static enum wait send_ready(struct stream *qmgr)
-{
-	static const struct ipc_deliver_ready ready;
-
-	return ipc_send_now(qmgr, MSG_DELIVER_READY, &ready, soon());
-}
-
 void delivery_serve(struct stream *qmgr, void (*agent)(struct delivery *d))
 {
 	struct delivery *d = mem_zero(sizeof *d);
