@@ -33,6 +33,15 @@ struct maps *maps_open(const char *param, const char *list, unsigned flags)
 	return m;
 }
 
+void maps_close(struct maps *m)
+{
+	if (!m)
+		return;
+	free(m->param);
+	free(m->v);
+	free(m);
+}
+
 bool maps_empty(const struct maps *m)
 {
 	return m->n == 0;

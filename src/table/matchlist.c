@@ -168,6 +168,17 @@ struct matchlist *matchlist_open(const char *param, const char *list, enum match
 	return m;
 }
 
+void matchlist_close(struct matchlist *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n; i++)
+		free(m->v[i].text);
+	free(m->v);
+	free(m->param);
+	free(m);
+}
+
 bool matchlist_empty(const struct matchlist *m)
 {
 	return m->n == 0;

@@ -50,6 +50,7 @@ struct maps;
 struct maps *maps_open(
     const char *param, const char *list, unsigned flags); /* bad specs: log_fatal naming param */
 bool maps_empty(const struct maps *m);
+void maps_close(struct maps *m); /* the tables stay open for others; NULL is allowed */
 /* The first table that has the key (patterns too). */
 enum table_result maps_get(struct maps *m, str key, struct buf *value, struct err *err);
 /* The same, but only in tables with partial keys (skip patterns). */
