@@ -158,7 +158,7 @@ static const char *take_text(struct wire_in *w, const char *p, const char *end, 
 		if (w->lf_before_)
 			w->bare_lf = true;
 		else if (!strict)
-			while (q > p && q[-1] == '\r')
+			while (q > p && q[-1] == '\r' && nl - q < CRS_MAX)
 				q--;
 		else
 			q--;
@@ -195,8 +195,11 @@ static const char *after_crs(struct wire_in *w, const char *p, struct buf *out)
 		w->at_ = BOL;
 		return p + 1;
 	}
-	if (*p == '\r' && w->crs_ < CRS_MAX) {
-		w->crs_++;
+	if (*p == '\r') {
+		if (w->crs_ < CRS_MAX)
+			w->crs_++;
+		else
+			put(w, out, "\r", 1);
 		return p + 1;
 	}
 	put_crs(w, out, w->crs_);

@@ -48,7 +48,7 @@ void wire_in_start(struct wire_in *w, enum wire_newline newline, uint64_t limit)
 /* Takes input, cut anywhere: appends wire form to *out, sets *used to the bytes that were taken
  * (all of them unless WIRE_END, then those up to and with the end of data; the rest is the next
  * command). At WIRE_END *out is complete: it ends in CRLF or is empty. Lone CRs stay as they are
- * (see wire_clean). *out grows by at most in.n * 2 + 300. */
+ * (see wire_clean). *out grows by at most in.n * 4 + 300. */
 enum wire_state wire_in_feed(struct wire_in *w, str in, struct buf *out, size_t *used);
 
 /* --- Content that is not stuffed: BDAT chunks (CRLF or LF ends), local text (LF ends). */
@@ -59,7 +59,7 @@ struct wire_stuff {
 	unsigned char at_;     /* private */
 	bool cr_;
 };
-/* {0} at first; cut anywhere. *out grows by at most in.n * 2 + 40. */
+/* {0} at first; cut anywhere. *out grows by at most in.n * 4 + 40. */
 void wire_stuff_feed(struct wire_stuff *s, str in, struct buf *out);
 /* The end: adds the missing end of the last line. */
 void wire_stuff_end(struct wire_stuff *s, struct buf *out);
