@@ -17,7 +17,7 @@ struct listing {
 	struct queue_ref ref[CHUNK];
 	struct envelope env[CHUNK];
 	struct arena arena[CHUNK];
-	bool good[CHUNK];
+	bool good[CHUNK], expire[CHUNK];
 };
 
 static int64_t soon(void)
@@ -72,6 +72,8 @@ static void put_chunk(struct listing *l)
 		return;
 	work_run(read_chunk, l);
 	for (size_t i = 0; i < l->n; i++) {
+		if (l->expire[i]) /* it may not be on the disk yet */
+			l->env[i].message.flags |= MESSAGE_FORCE_EXPIRE;
 		if (l->good[i])
 			put_message(l, l->queue[i], &l->ref[i], &l->env[i]);
 		arena_free(&l->arena[i]);
@@ -80,8 +82,9 @@ static void put_chunk(struct listing *l)
 	l->n = 0;
 }
 
-static void later(struct listing *l, const char *queue, const struct queue_ref *ref)
+static void later(struct listing *l, const char *queue, const struct queue_ref *ref, bool expire)
 {
+	l->expire[l->n] = expire;
 	l->queue[l->n] = queue;
 	l->ref[l->n] = *ref;
 	if (++l->n == CHUNK)
@@ -108,10 +111,9 @@ static void put_active(struct listing *l, const struct message *m)
 	arena_free(&a);
 }
 
-/* Most active messages have one recipient and much that is not listed: then no copy is needed, as
- * small frames do not make the stream wait. */
 static void put_item(struct listing *l, struct item *i)
 {
+	bool expire = i->flags & ITEM_EXPIRE;
 	struct queue_ref ref;
 
 	if (i->state == ITEM_ACTIVE) {
@@ -120,13 +122,13 @@ static void put_item(struct listing *l, struct item *i)
 		if (m->super == 'd')
 			return;
 		if (m->stage == STAGE_READING)
-			later(l, "active", &m->ref);
+			later(l, "active", &m->ref, expire);
 		else
 			put_active(l, m);
 		return;
 	}
 	item_ref(i, &ref);
-	later(l, i->state == ITEM_INCOMING ? "incoming" : "deferred", &ref);
+	later(l, i->state == ITEM_INCOMING ? "incoming" : "deferred", &ref, expire);
 }
 
 static void collect(struct item *i, void *arg)
@@ -172,7 +174,7 @@ static void put_held(struct listing *l, const char *id)
 	struct queue_ref ref = {.lane = LANE_FILE, .queue = "hold"};
 
 	memcpy(ref.id, id, strlen(id) + 1);
-	later(l, "hold", &ref);
+	later(l, "hold", &ref, false);
 }
 
 int list_send(struct stream *s, str id)
