@@ -24,8 +24,8 @@ struct queue_message *queue_message_new(struct queue_writer *w, const char *id)
 
 static void message_account(struct queue_message *m)
 {
-	process_memory = process_memory - m->counted + m->content.cap;
-	m->counted = m->content.cap;
+	process_memory = process_memory - m->counted + m->content.n;
+	m->counted = m->content.n;
 }
 
 static void message_free(struct queue_message *m)

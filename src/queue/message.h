@@ -14,7 +14,7 @@ struct queue_message {
 	char id[QUEUE_ID_MAX];
 	struct buf content; /* all of it, or what has not gone to the file yet */
 	uint64_t length;
-	size_t counted; /* bytes of content.cap that are in the process's account */
+	size_t counted; /* bytes of content that are in the process's account */
 	bool spilled;
 	struct qfile_temp file; /* when spilled; empty after an error */
 	/* commit to the log */

@@ -33,6 +33,7 @@ struct store_segment {
 	size_t n, cap, live;
 	int64_t since_ms, aged_ms, retry_ms;
 	unsigned checks;
+	uint64_t expected;     /* CLOSING: number of records by its header, 0: not known yet */
 	uint64_t first_status; /* lowest status log file that may speak of it, 0: none */
 };
 
@@ -120,6 +121,8 @@ void store_warnings(struct buf *lines);
 /* store_age.c */
 void store_sweep(struct queue_store *s);
 void store_check(struct queue_store *s, struct store_segment *g);
+void store_segment_counted(
+    struct queue_store *s, struct store_segment *g); /* CLOSED when all are known */
 
 /* store_status.c */
 void store_status_open(struct queue_store *s);

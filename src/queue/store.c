@@ -285,7 +285,11 @@ bool queue_store_new(struct queue_store *s, const struct queue_ref *ref)
 		g = store_segment_add(s, ref->segment, ref->generation);
 	else if (g->state == STORE_FREE)
 		return false;
-	return store_record_add(g, ref->offset, true);
+	if (!store_record_add(g, ref->offset, true))
+		return false;
+	if (g->state == STORE_CLOSING && g->expected)
+		store_segment_counted(s, g);
+	return true;
 }
 
 void queue_store_finish(struct queue_store *s, const struct queue_ref *ref)

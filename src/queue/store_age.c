@@ -28,6 +28,7 @@ struct check_job {
 	struct queue_store *store;
 	uint64_t number, generation;
 	size_t known;
+	uint64_t expected;
 	bool scan; /* read what is there; else only compare the number of records */
 	bool complete, again;
 	struct salvage found;
@@ -49,6 +50,8 @@ static void check_run(void *arg)
 		j->complete = true;
 	} else if (seg.head.state == SEGMENT_CLOSED && seg.head.records == j->known) {
 		j->complete = true;
+	} else if (seg.head.state == SEGMENT_CLOSED && !j->scan) {
+		j->expected = seg.head.records;
 	} else if (j->scan) {
 		j->again = salvage_segment(j->number, &j->found, &j->err) < 0;
 		j->complete = !j->again;
@@ -67,10 +70,9 @@ static void check_done(void *arg)
 		g->retry_ms = now_ms() + CHECK_MS;
 		if (j->found.head.generation)
 			store_adopt(s, &j->found);
-		if (j->complete && g->state == STORE_CLOSING) {
-			g->state = STORE_CLOSED;
-			g->retry_ms = 0;
-			store_segment_settle(s, g);
+		if (j->complete || j->expected) {
+			g->expected = j->complete ? g->n : j->expected;
+			store_segment_counted(s, g);
 		}
 	}
 	if (j->again && j->err.text[0])
@@ -78,6 +80,15 @@ static void check_done(void *arg)
 	salvage_free(&j->found);
 	free(j);
 	store_job_end(s);
+}
+
+void store_segment_counted(struct queue_store *s, struct store_segment *g)
+{
+	if (g->state != STORE_CLOSING || g->n != g->expected || g->busy)
+		return;
+	g->state = STORE_CLOSED;
+	g->retry_ms = 0;
+	store_segment_settle(s, g);
 }
 
 void store_check(struct queue_store *s, struct store_segment *g)

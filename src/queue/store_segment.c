@@ -45,6 +45,7 @@ struct store_segment *store_segment_add(struct queue_store *s, uint64_t number, 
 	g->since_ms = now_ms();
 	g->aged_ms = g->retry_ms = 0;
 	g->checks = 0;
+	g->expected = 0;
 	g->first_status = 0;
 	return g;
 }
