@@ -14,6 +14,7 @@ static const struct {
 } options[] = {
     {'a', PC_SASL_SERVER},
     {'A', PC_SASL_CLIENT},
+    {'b', PC_BOUNCE},
     {'C', PC_CLASS},
     {'d', PC_DEFAULTS},
     {'e', PC_EDIT},
@@ -30,6 +31,7 @@ static const struct {
     {'p', PC_MAIN},
     {'P', PC_PARAMS},
     {'q', PC_QUIET},
+    {'t', PC_TEMPLATE},
     {'T', PC_TLS},
     {'x', PC_EXPAND},
     {'X', PC_REMOVE},
@@ -38,8 +40,8 @@ static const struct {
 
 /* No two of a row together. */
 static const unsigned exclusive[] = {
-    PC_SASL_SERVER | PC_SASL_CLIENT | PC_LOCKS | PC_TYPES | PC_MAIN | PC_MASTER | PC_FIELDS |
-	PC_PARAMS | PC_TLS,
+    PC_SASL_SERVER | PC_SASL_CLIENT | PC_BOUNCE | PC_TEMPLATE | PC_LOCKS | PC_TYPES | PC_MAIN |
+	PC_MASTER | PC_FIELDS | PC_PARAMS | PC_TLS,
     PC_DEFAULTS | PC_SET_ONLY | PC_EDIT | PC_REMOVE | PC_COMMENT,
     PC_NO_NAMES | PC_NO_VALUES,
     PC_FOLD | PC_EDIT | PC_REMOVE | PC_COMMENT,
@@ -104,13 +106,14 @@ void pc_fatal(const char *fmt, ...)
 static void usage(void)
 {
 	pc_fatal(
-	    "usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-c config_dir] "
+	    "usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce "
+	    "templates)] [-c config_dir] "
 	    "[-C param_class] [-d (parameter defaults)] [-e (edit configuration)] [-f (fold "
 	    "lines)] "
 	    "[-F (master.cf fields)] [-h (no names)] [-H (no values)] [-j (JSON output)] "
 	    "[-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] "
 	    "[-o name=value (override parameter value)] [-p (main.cf, default)] "
-	    "[-P (master.cf parameters)] [-q (no warnings)] "
+	    "[-P (master.cf parameters)] [-q (no warnings)] [-t (bounce templates)] "
 	    "[-T compile-version|run-version|public-key-algorithms] [-v (verbose)] "
 	    "[-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]");
 }
@@ -254,24 +257,30 @@ static void take_option(int c)
 	}
 }
 
+static void show_or_edit(char **args)
+{
+	if (*args && strchr(*args, '=') && !(pc_mode & PC_EDIT)) {
+		pc_mode |= PC_EDIT; /* name=value says it */
+		check_options();
+	}
+	if (pc_mode & (PC_EDIT | PC_REMOVE | PC_COMMENT))
+		edit(args);
+	else
+		show(classes, args);
+}
+
 int main(int argc, char **argv)
 {
 	int c;
 
 	pc_program = argv[0] ? argv[0] : "postconf";
-	while ((c = getopt(argc, argv, "aAc:C:defFhHjlmMno:pPqT:vxX#")) > 0)
+	while ((c = getopt(argc, argv, "aAbc:C:defFhHjlmMno:pPqtT:vxX#")) > 0)
 		take_option(c);
 	check_options();
 	argv += optind;
-	if (show_other())
-		return fflush(stdout) == 0 ? 0 : 1;
-	if (*argv && strchr(*argv, '=') && !(pc_mode & PC_EDIT)) {
-		pc_mode |= PC_EDIT; /* name=value says it */
-		check_options();
-	}
-	if (pc_mode & (PC_EDIT | PC_REMOVE | PC_COMMENT))
-		edit(argv);
-	else
-		show(classes, argv);
+	if (pc_mode & (PC_BOUNCE | PC_TEMPLATE))
+		pc_show_bounces(argv);
+	else if (!show_other())
+		show_or_edit(argv);
 	return fflush(stdout) == 0 ? 0 : 1;
 }

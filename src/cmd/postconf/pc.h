@@ -31,6 +31,8 @@ enum pc_mode {			  /* bits: the options as given */
 	PC_TLS = 1 << 19,	  /* -T */
 	PC_CLASS = 1 << 20,	  /* -C */
 	PC_OVERRIDE = 1 << 21,	  /* -o */
+	PC_BOUNCE = 1 << 22,	  /* -b */
+	PC_TEMPLATE = 1 << 23,	  /* -t */
 };
 extern unsigned pc_mode;
 extern const char *pc_program; /* as it was called: the head of messages */
@@ -128,6 +130,8 @@ void pc_show_params(char **requests);
 void pc_edit_main(char **args);
 void pc_edit_master(char **args);  /* -M */
 void pc_edit_service(char **args); /* -F, -P */
+
+void pc_show_bounces(char **args);
 
 /* Replaces a file that was read before, keeping its mode; fatal if it cannot. */
 void pc_edit_begin(const char *path, struct buf *text);

@@ -116,6 +116,20 @@ def test_bad_files():
         like(r.err, "unreasonable macro call nesting", "says why")
 
 
+def test_bounces():
+    template = "failure_template = <<EOF\nCharset: utf-8\nFrom: me\nSubject: no\n\nText of $myhostname\nEOF\n"
+    with Conf("myhostname = h.test\n") as c:
+        c.write("t.cf", template)
+        like(c("-t").out, r"(?s)^failure_template = <<EOF\nCharset: .*\nEOF\n\ndelay_template = <<EOF\n.*\nverify_template = <<EOF\n.*\nEOF\n\Z", "-t")
+        like(c("-b").out, r"(?s)^expanded_failure_text = <<EOF\n.*h\.test.*\nEOF\n\Z", "-b")
+        like(c("-b", c.dir + "/t.cf").out, r"\Aexpanded_failure_text = <<EOF\nText of h\.test\nEOF\n\nexpanded_delay_text", "-b file")
+        c("-e", "bounce_template_file=%s/t.cf" % c.dir)
+        like(c("-t").out, r"(?s)\Afailure_template = <<EOF\nCharset: utf-8\n.*\n\nText of \$myhostname\nEOF\n", "bounce_template_file")
+        ok("Text of" not in c("-t", "").out, "an empty name: built-in")
+        is_eq(c("-b", "/nonexistent").rc, 1, "no such file")
+        is_eq(c("-b", "a", "b").rc, 1, "too many files")
+
+
 def test_usage():
     with Conf("") as c:
         for args in (["-d", "-n"], ["-M", "-F"], ["-h", "-H"], ["-e"], ["-e", "x"], ["-M", "-h"], ["-z"], ["-o", "x"], ["-X"], ["-P", "-#", "a/b/c"],
@@ -131,4 +145,4 @@ def test_usage():
         like(c("-n").err, "fatal: open .*main.cf: No such file", "no main.cf")
 
 
-run(test_values, test_fold, test_classes, test_master, test_warnings, test_bad_files, test_usage)
+run(test_values, test_fold, test_classes, test_master, test_warnings, test_bad_files, test_bounces, test_usage)
