@@ -62,7 +62,9 @@ static void per_rcpt(struct report *r, struct report_rcpt *x, struct cleanup *c)
 	cleanup_line(c, "%s", "");
 	address_field(c, "Final-Recipient", x->rcpt.address);
 	original_recipient(x, c);
-	if (st->action.n && r->m.kind != NOTIFY_DELAY)
+	if (str_eq(st->action, STR(ACTION_PASSED_ON)))
+		cleanup_line(c, "Action: relayed");
+	else if (st->action.n && r->m.kind != NOTIFY_DELAY)
 		cleanup_line(c, "Action: %.*s", STR_FMT(st->action));
 	else
 		cleanup_line(c, "Action: %s", action(r, st));

@@ -21,6 +21,10 @@ enum {				      /* DELIVER flags */
 	DELIVER_BOUNCE_MAIL = 1 << 3, /* the sender is <> */
 	DELIVER_REUSE = 1 << 4,	      /* more mail waits for this destination: keep the connection */
 };
+/* Action of a recipient whose next hop understands DSN and will report itself (RFC 3461 5.2.1): success is
+ * none of our news. */
+#define ACTION_PASSED_ON "passed-on"
+
 struct delivery_rcpt {
 	uint32_t index;
 	str address, orig_address, orcpt;

@@ -38,7 +38,7 @@ static bool wants_success(const struct message *m, size_t i)
 
 	if (is_trace(m))
 		return m->marks[i] & MARK_ROUND;
-	return st->kind == RCPT_SENT &&
+	return st->kind == RCPT_SENT && !str_eq(st->action, STR(ACTION_PASSED_ON)) &&
 	       ((m->env.rcpts[i].notify & DSN_NOTIFY_SUCCESS) || delay_cleared(m));
 }
 

@@ -123,7 +123,7 @@ void fate_sent(struct delivery *d, struct delivery_rcpt *r, const struct conn *c
 	struct fate f = {
 	    .kind = RCPT_SENT,
 	    .dsn = reply_dsn(&c->reply, dsn),
-	    .action = smtp_is_lmtp() ? "delivered" : remote_tells ? "" : "relayed",
+	    .action = smtp_is_lmtp() ? "delivered" : remote_tells ? ACTION_PASSED_ON : "relayed",
 	    .mta_type = "dns",
 	    .mta_name = c->name,
 	    .diag_type = "smtp",
