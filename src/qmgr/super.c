@@ -105,6 +105,19 @@ static int do_release(struct operation *o)
 	return 0;
 }
 
+static int do_expire_release(struct operation *o)
+{
+	if (need_envelope(o) < 0)
+		return -1;
+	o->env.message.flags |= MESSAGE_FORCE_EXPIRE;
+	queue_store_flags(qmgr_store, &o->ref, MESSAGE_FORCE_EXPIRE);
+	if (do_release(o) != 0)
+		return -1;
+	if (o->item)
+		o->item->flags |= ITEM_EXPIRE;
+	return 0;
+}
+
 static int do_requeue(struct operation *o)
 {
 	if (need_envelope(o) < 0 || requeue_message(&o->ref, &o->env, &o->err) < 0)
@@ -154,10 +167,12 @@ static int operate(struct operation *o)
 	case 'r':
 		r = do_requeue(o);
 		break;
-	case 'e':
-	case 'f': /* of held ones; the others are never taken out for it */
+	case 'e': /* of held ones; the others are never taken out for it */
 		queue_store_flags(qmgr_store, &o->ref, MESSAGE_FORCE_EXPIRE);
-		r = o->op == 'f' ? do_release(o) : 0;
+		r = 0;
+		break;
+	case 'f':
+		r = do_expire_release(o);
 		break;
 	}
 	put_back(o, o->op == 'H' || o->op == 'f');

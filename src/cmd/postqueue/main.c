@@ -52,6 +52,9 @@ static void options(int argc, char **argv)
 
 /* --- who may */
 
+static struct matchlist *volatile users,
+    *volatile sites; /* until the end: there is no closing them */
+
 static bool is_allowed(const char *param, const char *list, const char *name, uid_t uid)
 {
 	struct passwd *owner = getpwnam(conf.mail_owner);
@@ -60,7 +63,8 @@ static bool is_allowed(const char *param, const char *list, const char *name, ui
 
 	if (uid == 0 || (owner && owner->pw_uid == uid))
 		return true;
-	r = matchlist_name(matchlist_open(param, list, MATCH_STRING), str_of(name), &err);
+	users = matchlist_open(param, list, MATCH_STRING);
+	r = matchlist_name(users, str_of(name), &err);
 	if (r == TABLE_ERROR)
 		log_fatal_status(EX_UNAVAILABLE, "%s: %s", param, err.text);
 	return r == TABLE_FOUND;
@@ -143,7 +147,6 @@ static void list(void)
 
 static void check_site(str site)
 {
-	struct matchlist *domains;
 	struct err err;
 	enum table_result r;
 	bool literal = site.n > 2 && *site.p == '[' && site.p[site.n - 1] == ']';
@@ -152,8 +155,8 @@ static void check_site(str site)
 		log_fatal_status(EX_USAGE,
 		    "Cannot flush mail queue - invalid destination: \"%.100s%s\"", site.p,
 		    site.n > 100 ? "..." : "");
-	domains = matchlist_open("fast_flush_domains", conf.fast_flush_domains, MATCH_DOMAIN);
-	r = matchlist_name(domains, site, &err);
+	sites = matchlist_open("fast_flush_domains", conf.fast_flush_domains, MATCH_DOMAIN);
+	r = matchlist_name(sites, site, &err);
 	if (r == TABLE_ERROR)
 		log_fatal_status(EX_UNAVAILABLE, "fast_flush_domains: %s", err.text);
 	if (r == TABLE_NONE)

@@ -89,6 +89,7 @@ def test_requeue():
     with Gate() as g:
         deferring(g)
         g.agent("smtp").answer = lambda r: [(SENT, "2.0.0", "ok") if a == "done@far.test" else BUSY for a in r.to]
+        g.agent("scan").answer = g.agent("smtp").answer
         qid = deferred(g, "done@far.test", "orig@far.test=left@far.test", flags=["-a", "content_filter=scan:x"])
         is_eq(g.super("r", qid)["count"], 1, "requeue")
         is_eq(g.list(), {}, "it has left the queue")
@@ -130,7 +131,6 @@ def test_flush():
 
 def test_listing():
     with Gate({"initial_destination_concurrency": "1"}, debug=True) as g:
-        is_eq(g.cmd("postqueue", "-p").returncode, 0, "the system is down: root may look at the disk") if os.getuid() == 0 else skip("disk listing", "not root")
         deferring(g)
         is_eq(g.cmd("postqueue", "-p").stdout, "Mail queue is empty\n", "empty")
         is_eq(g.cmd("postqueue", "-j").stdout, "", "empty, JSON")
@@ -219,10 +219,10 @@ def test_restart():
         g.agent("smtp").answer = lambda r: [(SENT, "2.0.0", "ok") if a == "done@far.test" else BUSY for a in r.to]
         mixed = deferred(g, "done@far.test", "left@far.test")
         unknown = g.put("k@far.test", flags=["-k"])
+        g.agent("smtp").answer = lambda r: (SENT, "2.0.0", "ok")
         pid = g.pids("qmgr")[0]
         g.kill(pid)
         wait_until(lambda: g.pids("qmgr") not in ([], [pid]), "another qmgr")
-        g.agent("smtp").answer = lambda r: (SENT, "2.0.0", "ok")
         g.wait_removed(unknown)
         g.flush()
         g.wait_removed(late, mixed)
