@@ -28,6 +28,7 @@ struct pattern_table {
 	struct rule *v;
 	size_t n;
 	struct pattern_match match;
+	struct buf subject; /* terminated */
 };
 
 /* While a file is read. */
@@ -59,6 +60,7 @@ void pattern_unload(void *impl)
 	for (size_t i = 0; i < p->n; i++)
 		free_rule(p->e, &p->v[i]);
 	free(p->v);
+	buf_free(&p->subject);
 	free(p);
 }
 
@@ -348,6 +350,11 @@ enum table_result pattern_get(struct table *t, str key, struct buf *value, struc
 	struct pattern_table *p = t->impl;
 	struct err e = {0};
 
+	if (p->e->terminate) {
+		buf_clear(&p->subject);
+		buf_str(&p->subject, key);
+		key = str_mem(buf_text(&p->subject), key.n);
+	}
 	for (size_t i = 0; i < p->n; i++) {
 		const struct rule *r = &p->v[i];
 		int matched;

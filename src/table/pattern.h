@@ -15,6 +15,7 @@ struct pattern_match {
 struct pattern_engine {
 	const char *type;     /* "pcre" */
 	const char *skipping; /* "skipping this rule" */
+	bool terminate;	      /* exec wants a NUL behind the subject */
 	/* Compiles; *groups is how many ( ) it has. want_groups: they will be asked for. NULL and
 	 * err. */
 	void *(*compile)(

@@ -59,7 +59,7 @@ static void free_re(void *compiled)
 static int exec(void *compiled, str subject, struct pattern_match *m, struct err *err)
 {
 	const regex_t *re = compiled;
-	/* The slice may end in the middle of something. */
+	/* There may be NULs in it. */
 	static regmatch_t at[PATTERN_GROUPS];
 	int rc;
 
@@ -86,6 +86,7 @@ static int exec(void *compiled, str subject, struct pattern_match *m, struct err
 static const struct pattern_engine engine = {
     .type = "regexp",
     .skipping = "skipping this rule",
+    .terminate = true,
     .compile = compile,
     .free = free_re,
     .exec = exec,
