@@ -1,4 +1,5 @@
-/* A notification as a message: multipart/report (RFC 6522) with a text, a status part and the original. */
+/* A notification as a message: multipart/report (RFC 6522) with a text, a status part and the
+ * original. */
 #include "bounce/report.h"
 
 #include "base/clock.h"
@@ -43,7 +44,8 @@ static void received(struct cleanup *c, const char *id, int64_t now)
 	buf_free(&wire);
 }
 
-static void headers(struct report *r, const struct notification *n, struct cleanup *c, const char *boundary)
+static void headers(
+    struct report *r, const struct notification *n, struct cleanup *c, const char *boundary)
 {
 	const struct bounce_text *t = bounce_text(r->text);
 	char date[CLOCK_MAIL_DATE];
@@ -52,7 +54,8 @@ static void headers(struct report *r, const struct notification *n, struct clean
 	addr_quote(&to, n->to);
 	cleanup_line(c, "Date: %s", clock_mail_date(clock_wall_us() / 1000000, date));
 	cleanup_line(c, "From: %s", t->from);
-	cleanup_line(c, "Subject: %s", n->copy && t->postmaster_subject ? t->postmaster_subject : t->subject);
+	cleanup_line(c, "Subject: %s",
+	    n->copy && t->postmaster_subject ? t->postmaster_subject : t->subject);
 	cleanup_line(c, "To: %s", buf_text(&to));
 	cleanup_line(c, "Auto-Submitted: auto-replied");
 	cleanup_line(c, "MIME-Version: 1.0");
@@ -127,10 +130,12 @@ static void human_part(struct report *r, const struct notification *n, struct cl
 		reason(c, &r->rcpts[i]);
 }
 
-static int body(struct report *r, const struct notification *n, struct cleanup *c, const char *boundary, struct err *err)
+static int body(struct report *r, const struct notification *n, struct cleanup *c,
+    const char *boundary, struct err *err)
 {
-	bool headers_only = n->headers_only ||
-			    (conf.bounce_size_limit > 0 && r->m.content_length > (uint64_t)conf.bounce_size_limit);
+	bool headers_only =
+	    n->headers_only ||
+	    (conf.bounce_size_limit > 0 && r->m.content_length > (uint64_t)conf.bounce_size_limit);
 
 	cleanup_line(c, "--%s", boundary);
 	human_part(r, n, c);
@@ -169,7 +174,8 @@ int compose_send(struct report *r, const struct notification *n, struct err *err
 		cleanup_abort(c);
 		result = -1;
 	} else if ((status = cleanup_commit(c, &text)) != CLEANUP_OK) {
-		result = err_set(err, "cleanup refused the notification: %s (%d)", buf_text(&text), status);
+		result = err_set(
+		    err, "cleanup refused the notification: %s (%d)", buf_text(&text), status);
 	} else {
 		log_bounce_notice(from_id, n->what, id);
 	}

@@ -1,4 +1,5 @@
-/* bounce: the services bounce (non-delivery), defer (delay) and trace (success) make notifications. */
+/* bounce: the services bounce (non-delivery), defer (delay) and trace (success) make notifications.
+ */
 #include "bounce/report.h"
 #include "log/log.h"
 #include "param/param.h"

@@ -4,7 +4,8 @@
 #include "param/param.h"
 #include "queue/queue.h"
 
-int original_part(struct report *r, struct cleanup *c, bool headers_only, const char *boundary, struct err *err)
+int original_part(
+    struct report *r, struct cleanup *c, bool headers_only, const char *boundary, struct err *err)
 {
 	struct content_reader *in;
 	struct buf path = {0};
@@ -17,9 +18,13 @@ int original_part(struct report *r, struct cleanup *c, bool headers_only, const 
 	if (fd < 0)
 		return -1;
 	cleanup_line(c, "--%s", boundary);
-	cleanup_line(c, "Content-Description: %s%s", r->m.kind == NOTIFY_DELAY ? "Delayed Message" : r->m.kind == NOTIFY_BOUNCE ? "Undelivered Message" : "Message",
+	cleanup_line(c, "Content-Description: %s%s",
+	    r->m.kind == NOTIFY_DELAY	 ? "Delayed Message"
+	    : r->m.kind == NOTIFY_BOUNCE ? "Undelivered Message"
+					 : "Message",
 	    headers_only ? " Headers" : "");
-	cleanup_line(c, "Content-Type: %s", headers_only ? "text/rfc822-headers" : "message/rfc822");
+	cleanup_line(
+	    c, "Content-Type: %s", headers_only ? "text/rfc822-headers" : "message/rfc822");
 	if (r->m.content_flags & (CONTENT_8BIT_BODY | CONTENT_8BIT_HEADER | CONTENT_MIME_8BIT))
 		cleanup_line(c, "Content-Transfer-Encoding: 8bit");
 	cleanup_line(c, "%s", "");

@@ -22,7 +22,8 @@ static bool class_wanted(const char *class)
 static bool is_double_bounce(str sender)
 {
 	return str_eq_nocase(addr_local(sender), str_of(conf.double_bounce_sender)) &&
-	       (addr_domain(sender).n == 0 || str_eq_nocase(addr_domain(sender), str_of(conf.myorigin)) ||
+	       (addr_domain(sender).n == 0 ||
+		   str_eq_nocase(addr_domain(sender), str_of(conf.myorigin)) ||
 		   str_eq_nocase(addr_domain(sender), str_of(conf.myhostname)));
 }
 
@@ -60,7 +61,8 @@ static int tell_postmaster(struct report *r, const char *to, struct err *err)
 
 static int tell_sender(struct report *r, bool headers_only, const char *what, struct err *err)
 {
-	struct notification n = {.to = r->m.sender, .from = "", .headers_only = headers_only, .what = what};
+	struct notification n = {
+	    .to = r->m.sender, .from = "", .headers_only = headers_only, .what = what};
 
 	return compose_send(r, &n, err);
 }
@@ -69,18 +71,22 @@ static int notify_failure(struct report *r, struct err *err)
 {
 	r->text = BOUNCE_TEXT_FAILURE;
 	if (is_double_bounce(r->m.sender)) {
-		log_warn("%.*s: undeliverable postmaster notification discarded", STR_FMT(r->m.queue_id));
+		log_warn("%.*s: undeliverable postmaster notification discarded",
+		    STR_FMT(r->m.queue_id));
 		return 0;
 	}
 	if (r->m.sender.n == 0)
-		return class_wanted("2bounce") ? tell_postmaster(r, conf.n2bounce_notice_recipient, err) : 0;
+		return class_wanted("2bounce")
+			   ? tell_postmaster(r, conf.n2bounce_notice_recipient, err)
+			   : 0;
 	filter(r, DSN_NOTIFY_FAILURE);
 	if (r->nrcpts == 0)
 		return 0;
 	if (tell_sender(r, r->m.ret == DSN_RET_HDRS, "sender non-delivery notification", err) < 0)
 		return -1;
 	if (class_wanted("bounce") && tell_postmaster(r, conf.bounce_notice_recipient, err) < 0)
-		log_warn("%.*s: %s", STR_FMT(r->m.queue_id), err->text); /* the sender has been told */
+		log_warn(
+		    "%.*s: %s", STR_FMT(r->m.queue_id), err->text); /* the sender has been told */
 	return 0;
 }
 

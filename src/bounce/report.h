@@ -29,12 +29,12 @@ void request_serve(struct stream *client, const struct hostaddr *peer);
 /* policy.c: makes the notifications that are due. 0; -1 and err: try again later. May wait. */
 int policy_notify(struct report *r, struct err *err);
 
-/* compose.c: one notification to one address. headers_only: the message is returned without its body;
- * copy: it is a copy for the postmaster. what is the log's word: "sender non-delivery notification".
- * 0, or -1 and err. May wait. */
+/* compose.c: one notification to one address. headers_only: the message is returned without its
+ * body; copy: it is a copy for the postmaster. what is the log's word: "sender non-delivery
+ * notification". 0, or -1 and err. May wait. */
 struct notification {
 	str to;
-	const char *from;      /* envelope sender: "" or the double-bounce address */
+	const char *from; /* envelope sender: "" or the double-bounce address */
 	bool headers_only, copy;
 	const char *what;
 };
@@ -43,6 +43,7 @@ int compose_send(struct report *r, const struct notification *n, struct err *err
 /* status.c: the message/delivery-status part. */
 void status_part(struct report *r, struct cleanup *c);
 /* original.c: the part that returns the message. -1 and err: it cannot be read. */
-int original_part(struct report *r, struct cleanup *c, bool headers_only, const char *boundary, struct err *err);
+int original_part(
+    struct report *r, struct cleanup *c, bool headers_only, const char *boundary, struct err *err);
 
 #endif

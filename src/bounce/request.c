@@ -1,4 +1,5 @@
-/* The conversation with qmgr: NOTIFY, ENV_ATTR*, (DELIVER_RCPT RCPT_STATUS)*, NOTIFY_GO -> NOTIFY_DONE. */
+/* The conversation with qmgr: NOTIFY, ENV_ATTR*, (DELIVER_RCPT RCPT_STATUS)*, NOTIFY_GO ->
+ * NOTIFY_DONE. */
 #include "bounce/report.h"
 
 #include "log/log.h"
@@ -25,7 +26,8 @@ static void take_attr(struct report *r, const struct ipc_env_attr *m)
 
 	if (r->nattrs)
 		memcpy(more, r->attrs, r->nattrs * sizeof(*more));
-	more[r->nattrs++] = (struct ipc_env_attr){.name = keep(r, m->name), .value = keep(r, m->value)};
+	more[r->nattrs++] =
+	    (struct ipc_env_attr){.name = keep(r, m->name), .value = keep(r, m->value)};
 	r->attrs = more;
 }
 
@@ -104,7 +106,8 @@ static bool answer(struct stream *client, struct report *r)
 	} else {
 		done.text = str_of("");
 	}
-	return ipc_send_now(client, MSG_NOTIFY_DONE, &done, deadline_in(conf.ipc_timeout * 1000L)) == WAIT_OK;
+	return ipc_send_now(client, MSG_NOTIFY_DONE, &done,
+		   deadline_in(conf.ipc_timeout * 1000L)) == WAIT_OK;
 }
 
 static enum wait next_request(struct stream *client)
@@ -127,7 +130,8 @@ void request_serve(struct stream *client, const struct hostaddr *peer)
 
 	(void)peer;
 	while (good && next_request(client) == WAIT_OK) {
-		if (ipc_expect(client, MSG_NOTIFY, &in, deadline_in(conf.ipc_timeout * 1000L), &err) != WAIT_OK) {
+		if (ipc_expect(client, MSG_NOTIFY, &in, deadline_in(conf.ipc_timeout * 1000L),
+			&err) != WAIT_OK) {
 			log_warn("bad request: %s", err.text);
 			break;
 		}

@@ -12,7 +12,8 @@ static void address_field(struct cleanup *c, const char *name, str address)
 	struct buf a = {0};
 
 	addr_quote(&a, address);
-	cleanup_line(c, "%s: %s; %s", name, str_is_ascii(address) ? "rfc822" : "utf-8", buf_text(&a));
+	cleanup_line(
+	    c, "%s: %s; %s", name, str_is_ascii(address) ? "rfc822" : "utf-8", buf_text(&a));
 	buf_free(&a);
 }
 
@@ -38,7 +39,9 @@ static const char *action(const struct report *r, const struct ipc_rcpt_status *
 {
 	if (r->m.kind == NOTIFY_DELAY)
 		return "delayed";
-	return st->kind == RCPT_BOUNCED ? "failed" : st->kind == RCPT_DEFERRED ? "delayed" : "delivered";
+	return st->kind == RCPT_BOUNCED	   ? "failed"
+	       : st->kind == RCPT_DEFERRED ? "delayed"
+					   : "delivered";
 }
 
 /* "rfc822;xtext" with its text decoded. */
@@ -48,7 +51,8 @@ static void original_recipient(struct report_rcpt *x, struct cleanup *c)
 	struct buf text = {0};
 
 	if (semi > 0 && xtext_decode(&text, str_from(x->rcpt.orcpt, semi + 1)))
-		cleanup_line(c, "Original-Recipient: %.*s;%s", (int)semi, x->rcpt.orcpt.p, buf_text(&text));
+		cleanup_line(
+		    c, "Original-Recipient: %.*s;%s", (int)semi, x->rcpt.orcpt.p, buf_text(&text));
 	else if (x->rcpt.orig_address.n)
 		cleanup_line(c, "Original-Recipient: rfc822;%.*s", STR_FMT(x->rcpt.orig_address));
 	buf_free(&text);
@@ -73,11 +77,13 @@ static void per_rcpt(struct report *r, struct report_rcpt *x, struct cleanup *c)
 		cleanup_line(c, "Remote-MTA: %.*s; %.*s", st->mta_type.n ? (int)st->mta_type.n : 3,
 		    st->mta_type.n ? st->mta_type.p : "dns", STR_FMT(st->mta_name));
 	if (st->diag.n)
-		cleanup_line(c, "Diagnostic-Code: %.*s; %.*s", STR_FMT(st->diag_type), STR_FMT(st->diag));
+		cleanup_line(
+		    c, "Diagnostic-Code: %.*s; %.*s", STR_FMT(st->diag_type), STR_FMT(st->diag));
 	else
 		cleanup_line(c, "Diagnostic-Code: X-%s; %.*s", conf.mail_name, STR_FMT(st->reason));
 	if (r->m.kind == NOTIFY_DELAY && r->m.expire_us)
-		cleanup_line(c, "Will-Retry-Until: %s", clock_mail_date(r->m.expire_us / 1000000, date));
+		cleanup_line(
+		    c, "Will-Retry-Until: %s", clock_mail_date(r->m.expire_us / 1000000, date));
 }
 
 void status_part(struct report *r, struct cleanup *c)

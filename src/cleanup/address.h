@@ -15,9 +15,11 @@ enum address_class {
 
 void address_setup(void);
 /* Standard form of an address (internal form in and out), through the rewrite service unless it is
- * complete already. *address is replaced. -1: the service did not answer (the message is failed). May wait. */
+ * complete already. *address is replaced. -1: the service did not answer (the message is failed).
+ * May wait. */
 int address_complete(struct message *m, const char *context, struct buf *address);
-/* Canonical maps and masquerading as the class says. -1: a table failed (the message is failed). May wait. */
+/* Canonical maps and masquerading as the class says. -1: a table failed (the message is failed).
+ * May wait. */
 int address_canonical(struct message *m, enum address_class class, struct buf *address);
 
 #endif

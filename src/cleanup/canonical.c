@@ -2,9 +2,9 @@
 
 #include "log/log.h"
 #include "mail/addr.h"
+#include "mail/addrfind.h"
 #include "mail/own.h"
 #include "param/param.h"
-#include "mail/addrfind.h"
 
 const struct name_row address_classes[] = {
     {"envelope_sender", ADDRESS_ENVELOPE_SENDER},
@@ -41,7 +41,8 @@ bool extension_propagates(const char *use)
 
 void canonical_setup(void)
 {
-	open_step(&steps[0], "sender_canonical_maps", conf.sender_canonical_maps, conf.sender_canonical_classes);
+	open_step(&steps[0], "sender_canonical_maps", conf.sender_canonical_maps,
+	    conf.sender_canonical_classes);
 	open_step(&steps[1], "recipient_canonical_maps", conf.recipient_canonical_maps,
 	    conf.recipient_canonical_classes);
 	open_step(&steps[2], "canonical_maps", conf.canonical_maps, conf.canonical_classes);
@@ -52,7 +53,8 @@ static int map_once(struct message *m, struct step *s, struct buf *address)
 {
 	struct buf value = {0};
 	struct err err;
-	enum table_result t = addr_map(s->maps, buf_view(address), ADDR_FIND_CANONICAL, propagate, &value, &err);
+	enum table_result t =
+	    addr_map(s->maps, buf_view(address), ADDR_FIND_CANONICAL, propagate, &value, &err);
 
 	if (t == TABLE_FOUND) {
 		buf_clear(address);

@@ -15,9 +15,11 @@ void content_setup(void)
 	strip = *conf.message_strip_characters != 0;
 	reject = *conf.message_reject_characters != 0;
 	if (!wire_char_set(conf.message_strip_characters, strip_set))
-		log_fatal("bad value of message_strip_characters: %s", conf.message_strip_characters);
+		log_fatal(
+		    "bad value of message_strip_characters: %s", conf.message_strip_characters);
 	if (!wire_char_set(conf.message_reject_characters, reject_set))
-		log_fatal("bad value of message_reject_characters: %s", conf.message_reject_characters);
+		log_fatal(
+		    "bad value of message_reject_characters: %s", conf.message_reject_characters);
 	limits = (struct mime_limits){
 	    .header_size = conf.header_size_limit,
 	    .line = conf.line_length_limit,
@@ -34,7 +36,8 @@ static void to_queue(struct message *m)
 	if (m->out.n == 0)
 		return;
 	wire_facts_feed(&m->facts, buf_view(&m->out));
-	if (m->status == CLEANUP_OK && queue_message_content(m->queue, buf_view(&m->out), &err) < 0) {
+	if (m->status == CLEANUP_OK &&
+	    queue_message_content(m->queue, buf_view(&m->out), &err) < 0) {
 		log_warn("%s: %s", m->id, err.text);
 		message_fail(m, err.code == EFBIG ? CLEANUP_SIZE : CLEANUP_WRITE, NULL);
 	}
@@ -80,7 +83,8 @@ static void on_error(void *ctx, enum mime_error e, str where)
 
 	if (e == MIME_E_TRUNCATED_HEADER)
 		return;
-	log_info("%s: reject: mime-error %s: %.*s", m->id, mime_error_text(e), STR_FMT(str_head(where, 200)));
+	log_info("%s: reject: mime-error %s: %.*s", m->id, mime_error_text(e),
+	    STR_FMT(str_head(where, 200)));
 	message_fail(m, CLEANUP_CONTENT,
 	    arena_printf(&m->arena, "%s %s", mime_error_dsn(e), mime_error_text(e)));
 }

@@ -26,14 +26,15 @@ static void set_flags(struct message *m)
 		em->flags |= MESSAGE_BOUNCE;
 	if (m->flags & CLEANUP_FLAG_INTERNAL)
 		em->flags |= MESSAGE_INTERNAL;
-	if ((s->flags & SENDER_SMTPUTF8) || (m->flags & CLEANUP_FLAG_AUTOUTF8 && s->flags & SENDER_SMTPUTF8_RCPT))
+	if ((s->flags & SENDER_SMTPUTF8) ||
+	    (m->flags & CLEANUP_FLAG_AUTOUTF8 && s->flags & SENDER_SMTPUTF8_RCPT))
 		em->flags |= MESSAGE_SMTPUTF8;
 	if (s->flags & SENDER_BODY_8BITMIME)
 		em->content_flags |= CONTENT_MIME_8BIT;
 }
 
-/* Mail that cannot be refused any more (it came from our own maildrop) is stored with its verdict, and
- * qmgr returns it to the sender. */
+/* Mail that cannot be refused any more (it came from our own maildrop) is stored with its verdict,
+ * and qmgr returns it to the sender. */
 static bool bounce_instead(struct message *m)
 {
 	static const struct {

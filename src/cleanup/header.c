@@ -63,7 +63,8 @@ static void log_message_id(struct message *m, const struct header_row *row, str 
 	struct buf flat = {0};
 
 	header_unfold(&flat, value);
-	log_cleanup_message_id(m->id, row->id == HDR_MESSAGE_ID ? "message-id" : "resent-message-id",
+	log_cleanup_message_id(m->id,
+	    row->id == HDR_MESSAGE_ID ? "message-id" : "resent-message-id",
 	    str_trim(buf_view(&flat)));
 	buf_free(&flat);
 }
@@ -82,7 +83,8 @@ static bool rewrite_field_address(void *ctx, str address, struct buf *out)
 	if (f->m->status != CLEANUP_OK)
 		return false;
 	buf_str(out, address);
-	if (address_complete(f->m, f->m->context, out) < 0 || address_canonical(f->m, f->class, out) < 0)
+	if (address_complete(f->m, f->m->context, out) < 0 ||
+	    address_canonical(f->m, f->class, out) < 0)
 		return false;
 	return !str_eq(buf_view(out), address);
 }
@@ -90,12 +92,14 @@ static bool rewrite_field_address(void *ctx, str address, struct buf *out)
 /* Emits an address field, rewritten where it must be. */
 static void emit_addresses(struct message *m, const struct header_row *row, str text, str value)
 {
-	struct field_ctx f = {m, row->flags & H_SENDER ? ADDRESS_HEADER_SENDER : ADDRESS_HEADER_RCPT};
+	struct field_ctx f = {
+	    m, row->flags & H_SENDER ? ADDRESS_HEADER_SENDER : ADDRESS_HEADER_RCPT};
 	struct buf out = {0};
 	size_t prefix = (size_t)(value.p - text.p);
 
 	buf_str(&out, str_head(text, prefix));
-	if (hdraddr_rewrite(value, prefix, conf.header_address_token_limit, rewrite_field_address, &f, &out))
+	if (hdraddr_rewrite(
+		value, prefix, conf.header_address_token_limit, rewrite_field_address, &f, &out))
 		header_emit(m, buf_view(&out));
 	else
 		header_emit(m, text);
@@ -115,7 +119,8 @@ void header_field(struct message *m, const struct header_row *row, str text)
 		log_message_id(m, row, value);
 	if (row->id == HDR_RECEIVED && ++m->hops > (unsigned)conf.hopcount_limit)
 		message_fail(m, CLEANUP_HOPS, NULL);
-	if (row->id == HDR_OTHER ? message_drop.n && header_listed(buf_text(&message_drop), name) : dropped[row->id])
+	if (row->id == HDR_OTHER ? message_drop.n && header_listed(buf_text(&message_drop), name)
+				 : dropped[row->id])
 		return;
 	if ((row->flags & (H_SENDER | H_RCPT)) && m->rewrite_headers)
 		emit_addresses(m, row, text, value);
@@ -132,7 +137,8 @@ static void add_message_id(struct message *m)
 	msgid_put(&id, m->env.message.arrival_us / 1000000, str_of(m->id), str_of(conf.myhostname));
 	buf_printf(&text, "%sMessage-Id: %s", m->resent ? "Resent-" : "", buf_text(&id));
 	header_emit(m, buf_view(&text));
-	log_cleanup_message_id(m->id, m->resent ? "resent-message-id" : "message-id", buf_view(&id));
+	log_cleanup_message_id(
+	    m->id, m->resent ? "resent-message-id" : "message-id", buf_view(&id));
 	buf_free(&text);
 	buf_free(&id);
 }
@@ -164,10 +170,12 @@ static void add_from(struct message *m)
 	buf_free(&sender);
 }
 
-/* Missing fields are added to mail of local origin, or always where always_add_missing_headers says so. */
+/* Missing fields are added to mail of local origin, or always where always_add_missing_headers says
+ * so. */
 void header_finish(struct message *m)
 {
-	bool add = conf.always_add_missing_headers || (m->rewrite_headers && strcmp(m->context, "local") == 0);
+	bool add = conf.always_add_missing_headers ||
+		   (m->rewrite_headers && strcmp(m->context, "local") == 0);
 	uint32_t id = m->resent ? SEEN_RESENT_MESSAGE_ID : SEEN_MESSAGE_ID;
 	uint32_t date = m->resent ? SEEN_RESENT_DATE : SEEN_DATE;
 	uint32_t from = m->resent ? SEEN_RESENT_FROM : SEEN_FROM;

@@ -14,7 +14,7 @@ static void start(void)
 static void drain(void)
 {
 	/* Open conversations may still commit; the segment is closed when the process ends. */
-	co_yield();
+	co_yield ();
 }
 
 int main(int argc, char **argv)

@@ -15,7 +15,8 @@ void masquerade_setup(void)
 
 	if (names_mask(address_classes, str_of(conf.masquerade_classes), &classes, &err) < 0)
 		log_fatal("masquerade_classes: %s", err.text);
-	exceptions = matchlist_open("masquerade_exceptions", conf.masquerade_exceptions, MATCH_STRING);
+	exceptions =
+	    matchlist_open("masquerade_exceptions", conf.masquerade_exceptions, MATCH_STRING);
 }
 
 /* "sub.example.com" under "example.com", or the domain itself. */
@@ -23,7 +24,8 @@ static bool is_under(str domain, str parent)
 {
 	if (domain.n == parent.n)
 		return str_eq_nocase(domain, parent);
-	return domain.n > parent.n && domain.p[domain.n - parent.n - 1] == '.' && str_ends_nocase(domain, parent);
+	return domain.n > parent.n && domain.p[domain.n - parent.n - 1] == '.' &&
+	       str_ends_nocase(domain, parent);
 }
 
 void masquerade(enum address_class class, struct buf *address)
@@ -35,7 +37,8 @@ void masquerade(enum address_class class, struct buf *address)
 	if (!*conf.masquerade_domains || !(classes & class))
 		return;
 	addr_split(buf_view(address), &local, &domain);
-	if (domain.n == 0 || (!matchlist_empty(exceptions) && matchlist_name(exceptions, local, &err) == TABLE_FOUND))
+	if (domain.n == 0 || (!matchlist_empty(exceptions) &&
+				 matchlist_name(exceptions, local, &err) == TABLE_FOUND))
 		return;
 	while (str_word(&rest, ", \t\r\n", &word)) {
 		bool keep = word.p[0] == '!';

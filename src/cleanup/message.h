@@ -1,7 +1,7 @@
 /* A message on its way through cleanup.
  *
- * receive.c speaks with the client; header.c and body.c see the content; recipient.c and sender.c map the
- * envelope; finish.c commits. A failure is kept in status and ends what follows. */
+ * receive.c speaks with the client; header.c and body.c see the content; recipient.c and sender.c
+ * map the envelope; finish.c commits. A failure is kept in status and ends what follows. */
 #ifndef POSTERN_CLEANUP_MESSAGE_H
 #define POSTERN_CLEANUP_MESSAGE_H
 
@@ -15,39 +15,40 @@
 struct message {
 	struct arena arena;
 	char id[QUEUE_ID_MAX];
-	uint32_t flags;                 /* CLEANUP_FLAG_* */
-	struct envelope env;            /* as it will be stored */
-	struct ipc_rcpt_status *early;  /* fates decided here: malloc'ed, until finish() puts them into env */
+	uint32_t flags;	     /* CLEANUP_FLAG_* */
+	struct envelope env; /* as it will be stored */
+	struct ipc_rcpt_status
+	    *early; /* fates decided here: malloc'ed, until finish() puts them into env */
 	size_t nearly;
-	struct ipc_env_rcpt *given;     /* recipients as the client gave them, not yet mapped */
+	struct ipc_env_rcpt *given; /* recipients as the client gave them, not yet mapped */
 	size_t ngiven, given_cap;
 
 	/* content */
 	struct mime *mime;
 	struct queue_message *queue;
-	struct buf out;                 /* wire form, gathered for the queue */
+	struct buf out; /* wire form, gathered for the queue */
 	struct wire_facts facts;
 	struct wire_clean clean;
 	bool cleaning;
 	bool content_begun, header_done;
-	uint32_t seen;                  /* SEEN_* headers of the message */
+	uint32_t seen; /* SEEN_* headers of the message */
 	unsigned hops;
 	bool rewrite_headers;
-	const char *context;            /* "local" or "remote", for header addresses */
-	bool resent;                    /* has Resent- fields */
+	const char *context; /* "local" or "remote", for header addresses */
+	bool resent;	     /* has Resent- fields */
 
 	/* actions */
 	str redirect, filter;
 	str *bcc;
 	size_t nbcc;
-	const char *queue_name;         /* "incoming" or "hold" */
+	const char *queue_name; /* "incoming" or "hold" */
 	bool discard;
 
 	/* outcome */
 	enum cleanup_status status;
-	const char *why;                /* text for the client, "" standard */
+	const char *why; /* text for the client, "" standard */
 
-	struct htab seen_rcpts;         /* duplicate filter */
+	struct htab seen_rcpts; /* duplicate filter */
 };
 
 enum {

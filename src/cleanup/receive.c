@@ -115,7 +115,8 @@ static void take_action(struct message *m, const struct ipc_cleanup_env *a)
 	} else if (str_eq(a->action, STR("discard"))) {
 		m->discard = true;
 	} else if (str_eq(a->action, STR("trace"))) {
-		m->env.message.flags |= str_eq(value, STR("report")) ? MESSAGE_PROBE_REPORT : MESSAGE_TRACE;
+		m->env.message.flags |=
+		    str_eq(value, STR("report")) ? MESSAGE_PROBE_REPORT : MESSAGE_TRACE;
 	} else {
 		log_warn("%s: unknown action %.*s", m->id, STR_FMT(a->action));
 	}
@@ -126,7 +127,8 @@ static bool answer(struct stream *client, struct message *m)
 	struct ipc_cleanup_done d = {
 	    .status = m->status, .text = str_of(m->why), .size = m->env.message.size};
 
-	return ipc_send_now(client, MSG_CLEANUP_DONE, &d, deadline_in(conf.ipc_timeout * 1000L)) == WAIT_OK;
+	return ipc_send_now(client, MSG_CLEANUP_DONE, &d, deadline_in(conf.ipc_timeout * 1000L)) ==
+	       WAIT_OK;
 }
 
 /* One message of the conversation. False: the client broke the protocol. */

@@ -1,4 +1,5 @@
-/* Envelope recipients: standard form, canonical maps, automatic copies, virtual aliases, each once. */
+/* Envelope recipients: standard form, canonical maps, automatic copies, virtual aliases, each once.
+ */
 #include "cleanup/address.h"
 #include "cleanup/message.h"
 #include "cleanup/virtual.h"
@@ -6,9 +7,9 @@
 #include "ipc/deliver.h"
 #include "log/log.h"
 #include "mail/addr.h"
+#include "mail/addrfind.h"
 #include "mail/dsn.h"
 #include "param/param.h"
-#include "mail/addrfind.h"
 
 #include <stdlib.h>
 
@@ -17,11 +18,13 @@ static struct maps *sender_bcc, *recipient_bcc;
 void recipient_setup(void)
 {
 	sender_bcc = maps_open("sender_bcc_maps", conf.sender_bcc_maps, TABLE_FOLD | TABLE_UTF8);
-	recipient_bcc = maps_open("recipient_bcc_maps", conf.recipient_bcc_maps, TABLE_FOLD | TABLE_UTF8);
+	recipient_bcc =
+	    maps_open("recipient_bcc_maps", conf.recipient_bcc_maps, TABLE_FOLD | TABLE_UTF8);
 	virtual_setup();
 }
 
-/* A recipient that is stored: once for each address (and, with enable_original_recipient, original). */
+/* A recipient that is stored: once for each address (and, with enable_original_recipient,
+ * original). */
 static bool is_new(struct message *m, str address, str orig)
 {
 	struct buf key = {0};
@@ -34,7 +37,8 @@ static bool is_new(struct message *m, str address, str orig)
 	}
 	if (htab_find(&m->seen_rcpts, buf_view(&key)))
 		fresh = false;
-	else if (conf.duplicate_filter_limit <= 0 || m->seen_rcpts.count < (size_t)conf.duplicate_filter_limit)
+	else if (conf.duplicate_filter_limit <= 0 ||
+		 m->seen_rcpts.count < (size_t)conf.duplicate_filter_limit)
 		htab_set(&m->seen_rcpts, buf_view(&key), m);
 	buf_free(&key);
 	return fresh;
@@ -49,7 +53,8 @@ static void store(struct message *m, const struct ipc_env_rcpt *r)
 	envelope_add_rcpt(&m->env, &m->arena, r);
 }
 
-/* RFC 3461 5.2.7.3: who asked for news of success hears "expanded" here; the members report failures. */
+/* RFC 3461 5.2.7.3: who asked for news of success hears "expanded" here; the members report
+ * failures. */
 static void expanded(struct message *m, const struct ipc_env_rcpt *from)
 {
 	struct ipc_rcpt_status st = {

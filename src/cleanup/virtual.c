@@ -4,10 +4,10 @@
 #include "cleanup/canonical.h"
 #include "log/log.h"
 #include "mail/addr.h"
+#include "mail/addrfind.h"
 #include "mail/hdraddr.h"
 #include "mail/own.h"
 #include "param/param.h"
-#include "mail/addrfind.h"
 
 #include <stdlib.h>
 
@@ -31,8 +31,8 @@ static void list_add(struct virtual_list *l, str address)
 
 static int too_much(struct message *m, str address, const char *what)
 {
-	log_warn("%s: unreasonable %s map %s for %.*s -- message not accepted, try again later", m->id,
-	    conf.virtual_alias_maps, what, STR_FMT(address));
+	log_warn("%s: unreasonable %s map %s for %.*s -- message not accepted, try again later",
+	    m->id, conf.virtual_alias_maps, what, STR_FMT(address));
 	message_fail(m, CLEANUP_EXPANSION, NULL);
 	return -1;
 }
@@ -71,7 +71,8 @@ static int look_up(struct message *m, str address, struct members *ms)
 {
 	struct buf value = {0};
 	struct err err;
-	enum table_result t = addr_map_list(maps, address, ADDR_FIND_CANONICAL, propagate, &value, &err);
+	enum table_result t =
+	    addr_map_list(maps, address, ADDR_FIND_CANONICAL, propagate, &value, &err);
 
 	ms->m = m;
 	if (t == TABLE_FOUND)
@@ -87,8 +88,8 @@ static int look_up(struct message *m, str address, struct members *ms)
 	return t == TABLE_FOUND && ms->list.n > 0;
 }
 
-/* Replaces out->v[i] until no alias has it; further members are appended and expanded in their turn. An
- * alias that contains itself ends there. */
+/* Replaces out->v[i] until no alias has it; further members are appended and expanded in their
+ * turn. An alias that contains itself ends there. */
 static int expand_at(struct message *m, struct virtual_list *out, size_t i)
 {
 	for (int depth = 0;; depth++) {

@@ -10,8 +10,8 @@ struct virtual_list {
 };
 
 void virtual_setup(void);
-/* What address expands to (itself, when no alias has it). -1: a table failed or a limit was passed; the
- * message is failed. May wait. */
+/* What address expands to (itself, when no alias has it). -1: a table failed or a limit was passed;
+ * the message is failed. May wait. */
 int virtual_expand(struct message *m, str address, struct virtual_list *out);
 
 #endif

@@ -14,7 +14,7 @@
 struct drop {
 	pid_t pid;
 	struct stream *to, *from; /* its standard input and output */
-	struct err err;           /* why it could not be started */
+	struct err err;		  /* why it could not be started */
 	bool failed;
 };
 
@@ -97,7 +97,8 @@ int drop_commit(struct drop *d, struct buf *id, struct buf *text)
 		int code = reap(d);
 		status = code ? code : EX_SOFTWARE;
 		if (text)
-			buf_printf(text, "postdrop: %s", d->err.text[0] ? d->err.text : "it ended early");
+			buf_printf(
+			    text, "postdrop: %s", d->err.text[0] ? d->err.text : "it ended early");
 	}
 	free(d);
 	return status;

@@ -20,7 +20,8 @@ int flush_queue(str queue_id, str site, int64_t deadline, struct err *err)
 	    ipc_expect(s, MSG_QMGR_ANSWER, &answer, deadline, err) != WAIT_OK)
 		err_set(err, "the queue manager does not answer");
 	else if (answer.qmgr_answer.status != 0)
-		err_errno(err, (int)answer.qmgr_answer.status, "%.*s", STR_FMT(answer.qmgr_answer.text));
+		err_errno(
+		    err, (int)answer.qmgr_answer.status, "%.*s", STR_FMT(answer.qmgr_answer.text));
 	else
 		status = 0;
 	stream_free(s);

@@ -63,7 +63,8 @@ static void complain(struct loader *l, const char *what, str text)
 {
 	struct buf out = {0};
 
-	buf_printf(&out, "%s, line %d: %s: %.*s", l->path, l->line, what, STR_FMT(str_head(text, 100)));
+	buf_printf(
+	    &out, "%s, line %d: %s: %.*s", l->path, l->line, what, STR_FMT(str_head(text, 100)));
 	if (l->warn)
 		l->warn(out.p);
 	buf_free(&out);
@@ -102,7 +103,8 @@ static void load_one(struct loader *l, struct bounce_text *t, str end)
 			buf_char(&text, '\n');
 		} else if (line.n == 0) {
 			in_text = true;
-		} else if (colon <= 0 || !header(&fresh, str_head(line, colon), str_trim(str_from(line, colon + 1)))) {
+		} else if (colon <= 0 || !header(&fresh, str_head(line, colon),
+					     str_trim(str_from(line, colon + 1)))) {
 			complain(l, "unknown template header", line);
 		}
 	}
@@ -154,7 +156,8 @@ static const char *in_unit(str name, const char *prefix, int seconds)
 	static const struct {
 		const char *suffix;
 		int seconds;
-	} units[] = {{"_seconds", 1}, {"_minutes", 60}, {"_hours", 3600}, {"_days", 86400}, {"_weeks", 604800}};
+	} units[] = {{"_seconds", 1}, {"_minutes", 60}, {"_hours", 3600}, {"_days", 86400},
+	    {"_weeks", 604800}};
 	str suffix = str_from(name, strlen(prefix));
 
 	if (!str_starts(name, str_of(prefix)))
@@ -198,7 +201,8 @@ void bounce_text_print(const struct bounce_text *t, bool expand, struct buf *out
 	if (expand)
 		buf_cstr(out, "_text = <<EOF\n");
 	if (!expand) {
-		buf_printf(out, "Charset: %s\nFrom: %s\nSubject: %s\n", t->charset, t->from, t->subject);
+		buf_printf(
+		    out, "Charset: %s\nFrom: %s\nSubject: %s\n", t->charset, t->from, t->subject);
 		if (t->postmaster_subject)
 			buf_printf(out, "Postmaster-Subject: %s\n", t->postmaster_subject);
 		buf_char(out, '\n');

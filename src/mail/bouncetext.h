@@ -13,14 +13,15 @@ enum bounce_text_kind {
 	BOUNCE_TEXT_COUNT,
 };
 struct bounce_text {
-	const char *name;    /* "failure_template" */
+	const char *name; /* "failure_template" */
 	const char *charset, *from, *subject;
 	const char *postmaster_subject; /* NULL: the kind has none */
-	const char *text;    /* unexpanded, lines with \n */
+	const char *text;		/* unexpanded, lines with \n */
 };
 
 /* Reads the template file over the built-in texts; path "" keeps them. What is wrong in the file is
- * reported through warn, and the built-in text stays. 0, or -1 and err when the file cannot be read. */
+ * reported through warn, and the built-in text stays. 0, or -1 and err when the file cannot be
+ * read. */
 int bounce_texts_load(const char *path, void (*warn)(const char *text), struct err *err);
 const struct bounce_text *bounce_text(enum bounce_text_kind kind);
 /* Appends the text with its $parameters expanded. */

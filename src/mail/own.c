@@ -115,6 +115,7 @@ enum table_result own_domain(str domain, struct err *err)
 	if (!mydestination)
 		mydestination = matchlist_open("mydestination", conf.mydestination, MATCH_DOMAIN);
 	if (addr_literal(domain, &ip))
-		return hostaddr_parse(&a, ip, 0, err) == 0 && own_address(&a) ? TABLE_FOUND : TABLE_NONE;
+		return hostaddr_parse(&a, ip, 0, err) == 0 && own_address(&a) ? TABLE_FOUND
+									      : TABLE_NONE;
 	return matchlist_name(mydestination, domain, err);
 }

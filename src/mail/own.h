@@ -5,7 +5,8 @@
 #include "base/hostaddr.h"
 #include "table/table.h"
 
-/* Whether a is an address that this system receives mail on (port ignored). Reads the interfaces once. */
+/* Whether a is an address that this system receives mail on (port ignored). Reads the interfaces
+ * once. */
 bool own_address(const struct hostaddr *a);
 /* The same for proxy_interfaces only. */
 bool own_proxy_address(const struct hostaddr *a);

@@ -48,7 +48,8 @@ static void envelope(struct cleanup *c, const struct drop *d)
 	cleanup_put(c, MSG_ENV_SENDER, &d->env.sender);
 	for (size_t i = 0; i < d->env.nattrs; i++) {
 		if (str_eq(d->env.attrs[i].name, STR("trace"))) {
-			struct ipc_cleanup_env a = {.action = STR("trace"), .value = d->env.attrs[i].value};
+			struct ipc_cleanup_env a = {
+			    .action = STR("trace"), .value = d->env.attrs[i].value};
 			cleanup_put(c, MSG_CLEANUP_ENV, &a);
 		} else {
 			cleanup_put(c, MSG_ENV_ATTR, &d->env.attrs[i]);
@@ -109,10 +110,12 @@ static bool submit(struct drop *d)
 	content(c, d);
 	status = cleanup_commit(c, &text);
 	if (status != CLEANUP_OK)
-		log_warn("maildrop/%s: %s: %s", d->ref.id, id, text.n ? buf_text(&text) : "cleanup failed");
+		log_warn("maildrop/%s: %s: %s", d->ref.id, id,
+		    text.n ? buf_text(&text) : "cleanup failed");
 	buf_free(&socket);
 	buf_free(&text);
-	/* What failed for a reason that may pass stays; the rest was returned by cleanup, or is for nobody. */
+	/* What failed for a reason that may pass stays; the rest was returned by cleanup, or is for
+	 * nobody. */
 	return status == CLEANUP_OK || status == CLEANUP_NO_RCPT;
 }
 
@@ -206,7 +209,8 @@ static void start(void)
 
 int main(int argc, char **argv)
 {
-	static const struct service pickup = {.program = "pickup", .start = start, .wakeup = wakeup};
+	static const struct service pickup = {
+	    .program = "pickup", .start = start, .wakeup = wakeup};
 
 	return service_main(argc, argv, &pickup);
 }

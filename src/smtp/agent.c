@@ -11,9 +11,9 @@
 /* What is known of the attempts so far. */
 struct attempt {
 	struct delivery *d;
-	struct trouble t;       /* of the last failure */
+	struct trouble t;	 /* of the last failure */
 	int sessions, addresses; /* tried, for the limits */
-	bool reached;           /* some server answered */
+	bool reached;		 /* some server answered */
 };
 
 static const char *conn_key(struct attempt *a, const struct host *h, const struct nexthop *n)
@@ -22,8 +22,8 @@ static const char *conn_key(struct attempt *a, const struct host *h, const struc
 
 	(void)n;
 	return h->path ? h->path
-		       : arena_printf(&a->d->arena, "%s[%s]:%u", h->name, hostaddr_text(&h->addr, text),
-			     hostaddr_port(&h->addr));
+		       : arena_printf(&a->d->arena, "%s[%s]:%u", h->name,
+			     hostaddr_text(&h->addr, text), hostaddr_port(&h->addr));
 }
 
 /* A probe ends before DATA; its verdict is what RCPT got. */
@@ -112,8 +112,9 @@ static bool try_list(struct attempt *a, str list)
 		try_nexthop(a, &n);
 	if (more < 0) {
 		log_warn("%.*s: %s", STR_FMT(a->d->m.queue_id), err.text);
-		a->t = (struct trouble){
-		    .dsn = "4.3.5", .text = arena_cstr(&a->d->arena, str_of(err.text)), .relay = "none"};
+		a->t = (struct trouble){.dsn = "4.3.5",
+		    .text = arena_cstr(&a->d->arena, str_of(err.text)),
+		    .relay = "none"};
 	}
 	return more >= 0;
 }
@@ -122,8 +123,8 @@ void agent_deliver(struct delivery *d)
 {
 	struct attempt a = {.d = d, .t = {.dsn = "4.3.0", .text = "no next hop", .relay = "none"}};
 
-	if (try_list(&a, d->m.nexthop) && fate_pending(d) && !a.t.permanent && *conf.smtp_fallback_relay &&
-	    !smtp_is_lmtp())
+	if (try_list(&a, d->m.nexthop) && fate_pending(d) && !a.t.permanent &&
+	    *conf.smtp_fallback_relay && !smtp_is_lmtp())
 		try_list(&a, str_of(conf.smtp_fallback_relay));
 	if (!a.reached && !a.t.permanent && fate_pending(d))
 		delivery_site_dead(d, a.t.dsn, a.t.text);

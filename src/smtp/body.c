@@ -1,5 +1,5 @@
-/* The content on its way out. As a rule it goes as it lies in the queue; it is converted only when the
- * server lacks 8BITMIME, a line is too long, or addresses and headers are to be edited. */
+/* The content on its way out. As a rule it goes as it lies in the queue; it is converted only when
+ * the server lacks 8BITMIME, a line is too long, or addresses and headers are to be edited. */
 #include "smtp/smtp.h"
 
 #include "log/log.h"
@@ -30,12 +30,14 @@ void body_setup(void)
 
 bool body_is_eight_bit(const struct delivery *d)
 {
-	return (d->m.content_flags & (CONTENT_MIME_8BIT | CONTENT_8BIT_BODY | CONTENT_8BIT_HEADER)) != 0;
+	return (d->m.content_flags &
+		   (CONTENT_MIME_8BIT | CONTENT_8BIT_BODY | CONTENT_8BIT_HEADER)) != 0;
 }
 
 static int out(struct conn *c, str wire)
 {
-	if (stream_write(c->io, wire.p, wire.n, deadline_in(conf.smtp_data_xfer_timeout * 1000L)) == WAIT_OK)
+	if (stream_write(c->io, wire.p, wire.n, deadline_in(conf.smtp_data_xfer_timeout * 1000L)) ==
+	    WAIT_OK)
 		return 0;
 	c->broken = true;
 	return -1;
@@ -153,9 +155,11 @@ int body_send(struct conn *c, struct delivery *d)
 	c->phase = "sending message body";
 	if (edit_wanted())
 		p.edit = edit_new(d, &limits);
-	if (body_is_eight_bit(d) && !(c->caps.mask & EHLO_8BITMIME) && !conf.disable_mime_output_conversion)
+	if (body_is_eight_bit(d) && !(c->caps.mask & EHLO_8BITMIME) &&
+	    !conf.disable_mime_output_conversion)
 		p.down = mime_down_new(&limits);
-	if (conf.smtp_line_length_limit > 0 && d->m.max_line > (uint32_t)conf.smtp_line_length_limit) {
+	if (conf.smtp_line_length_limit > 0 &&
+	    d->m.max_line > (uint32_t)conf.smtp_line_length_limit) {
 		p.fold = &p.fold_state;
 		p.fold_state.limit = (size_t)conf.smtp_line_length_limit;
 	}

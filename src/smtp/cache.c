@@ -1,5 +1,5 @@
-/* Connections kept for the next message to the same next hop (CONNECTION_CACHE_README). They live in the
- * worker: no other process has to be asked for them. */
+/* Connections kept for the next message to the same next hop (CONNECTION_CACHE_README). They live
+ * in the worker: no other process has to be asked for them. */
 #include "smtp/smtp.h"
 
 #include "base/htab.h"
@@ -91,11 +91,13 @@ bool cache_wanted(const struct delivery *d, const struct nexthop *n, const struc
 
 	if (c->broken || c->in_transaction)
 		return false;
-	if (conf.smtp_connection_reuse_count_limit > 0 && c->uses >= conf.smtp_connection_reuse_count_limit)
+	if (conf.smtp_connection_reuse_count_limit > 0 &&
+	    c->uses >= conf.smtp_connection_reuse_count_limit)
 		return false;
 	if (loop_now() - c->opened_ms >= conf.smtp_connection_reuse_time_limit * 1000L)
 		return false;
 	if (conf.smtp_connection_cache_on_demand && (d->m.flags & DELIVER_REUSE))
 		return true;
-	return !matchlist_empty(destinations) && matchlist_name(destinations, n->host, &err) == TABLE_FOUND;
+	return !matchlist_empty(destinations) &&
+	       matchlist_name(destinations, n->host, &err) == TABLE_FOUND;
 }

@@ -41,7 +41,8 @@ void conn_put(struct conn *c, const char *fmt, ...)
 	buf_vprintf(&line, fmt, ap);
 	va_end(ap);
 	buf_cstr(&line, "\r\n");
-	if (stream_write(c->io, line.p, line.n, deadline_in(conf.smtp_mail_timeout * 1000L)) != WAIT_OK)
+	if (stream_write(c->io, line.p, line.n, deadline_in(conf.smtp_mail_timeout * 1000L)) !=
+	    WAIT_OK)
 		c->broken = true;
 	buf_free(&line);
 }
@@ -60,7 +61,8 @@ static enum reply_state take_line(struct conn *c, str line)
 
 	while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
 		line.n--;
-	if (!maps_empty(reply_filter) && maps_get(reply_filter, line, &changed, &err) == TABLE_FOUND)
+	if (!maps_empty(reply_filter) &&
+	    maps_get(reply_filter, line, &changed, &err) == TABLE_FOUND)
 		line = buf_view(&changed);
 	state = reply_line(&c->reply, line);
 	buf_free(&changed);
@@ -84,7 +86,8 @@ int conn_reply(struct conn *c, int timeout_s)
 			char keep[512];
 			size_t n = line.n < sizeof(keep) ? line.n : sizeof(keep);
 			memcpy(keep, line.p, n);
-			while ((w = stream_gets(c->io, REPLY_LINE_MAX, &line, deadline)) == WAIT_LIMIT)
+			while (
+			    (w = stream_gets(c->io, REPLY_LINE_MAX, &line, deadline)) == WAIT_LIMIT)
 				;
 			state = take_line(c, str_mem(keep, n));
 		}
@@ -107,8 +110,9 @@ int conn_reply(struct conn *c, int timeout_s)
 
 static struct stream *dial(struct delivery *d, const struct host *h, struct trouble *t)
 {
-	int64_t deadline =
-	    conf.smtp_connect_timeout > 0 ? deadline_in(conf.smtp_connect_timeout * 1000L) : FOREVER;
+	int64_t deadline = conf.smtp_connect_timeout > 0
+			       ? deadline_in(conf.smtp_connect_timeout * 1000L)
+			       : FOREVER;
 	char text[HOSTADDR_TEXT];
 	const char *where;
 	struct stream *s;
@@ -119,7 +123,8 @@ static struct stream *dial(struct delivery *d, const struct host *h, struct trou
 		where = arena_printf(&d->arena, "%s[%s]", h->name, h->path);
 	} else {
 		bool v6 = h->addr.sa.sa_family == AF_INET6;
-		const struct hostaddr *from = v6 ? (have_bind6 ? &bind6 : NULL) : (have_bind4 ? &bind4 : NULL);
+		const struct hostaddr *from =
+		    v6 ? (have_bind6 ? &bind6 : NULL) : (have_bind4 ? &bind4 : NULL);
 		s = stream_connect(&h->addr, from, deadline, &err);
 		where = arena_printf(&d->arena, "%s[%s]:%u", h->name, hostaddr_text(&h->addr, text),
 		    hostaddr_port(&h->addr));
@@ -205,7 +210,8 @@ static uint64_t discard_mask(const struct host *h)
 	struct err err;
 
 	if (!h->path && !maps_empty(discard_maps) &&
-	    maps_get(discard_maps, str_of(hostaddr_text(&h->addr, text)), &value, &err) == TABLE_FOUND)
+	    maps_get(discard_maps, str_of(hostaddr_text(&h->addr, text)), &value, &err) ==
+		TABLE_FOUND)
 		ehlo_mask(buf_view(&value), &mask, &err);
 	buf_free(&value);
 	return mask;
@@ -230,13 +236,15 @@ static bool says_it_is_us(const struct conn *c)
 	       str_eq_nocase(word, str_of(conf.myhostname));
 }
 
-static int hello(struct delivery *d, struct conn *c, const struct host *h, bool detect_loop, struct trouble *t)
+static int hello(
+    struct delivery *d, struct conn *c, const struct host *h, bool detect_loop, struct trouble *t)
 {
 	const char *name = *conf.smtp_helo_name ? conf.smtp_helo_name : conf.myhostname;
 	const char *verb = smtp_is_lmtp() ? "LHLO" : "EHLO";
 	bool try_ehlo = smtp_is_lmtp() || conf.smtp_always_send_ehlo || !conf.smtp_never_send_ehlo;
 
-	c->phase = smtp_is_lmtp() ? "performing the LHLO handshake" : "performing the EHLO handshake";
+	c->phase =
+	    smtp_is_lmtp() ? "performing the LHLO handshake" : "performing the EHLO handshake";
 	if (try_ehlo) {
 		conn_put(c, "%s %s", verb, name);
 		if (conn_reply(c, conf.smtp_helo_timeout) < 0)
@@ -260,11 +268,13 @@ static int hello(struct delivery *d, struct conn *c, const struct host *h, bool 
 		}
 	}
 	if (detect_loop && !smtp_is_lmtp() && says_it_is_us(c)) {
-		log_warn("host %s replied to HELO/EHLO with my own hostname %s", c->namaddr, conf.myhostname);
+		log_warn("host %s replied to HELO/EHLO with my own hostname %s", c->namaddr,
+		    conf.myhostname);
 		*t = (struct trouble){
 		    .permanent = true,
 		    .dsn = "5.4.6",
-		    .text = arena_printf(&d->arena, "mail for %.*s loops back to myself", STR_FMT(d->m.nexthop)),
+		    .text = arena_printf(
+			&d->arena, "mail for %.*s loops back to myself", STR_FMT(d->m.nexthop)),
 		    .relay = arena_cstr(&d->arena, str_of(c->relay)),
 		};
 		return -1;
@@ -275,8 +285,8 @@ lost:
 	return -1;
 }
 
-struct conn *conn_open(struct delivery *d, const struct host *h, const struct nexthop *n, bool detect_loop,
-    struct trouble *t, bool *was_refused)
+struct conn *conn_open(struct delivery *d, const struct host *h, const struct nexthop *n,
+    bool detect_loop, struct trouble *t, bool *was_refused)
 {
 	struct stream *io = dial(d, h, t);
 	struct conn *c;
@@ -297,7 +307,8 @@ void conn_close(struct conn *c)
 {
 	if (!c->broken) {
 		conn_put(c, "QUIT");
-		if (!c->broken && stream_flush(c->io, deadline_in(1000)) == WAIT_OK && !conf.smtp_skip_quit_response)
+		if (!c->broken && stream_flush(c->io, deadline_in(1000)) == WAIT_OK &&
+		    !conf.smtp_skip_quit_response)
 			conn_reply(c, conf.smtp_quit_timeout);
 	}
 	stream_free(c->io);

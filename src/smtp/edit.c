@@ -29,8 +29,8 @@ void edit_setup(void)
 
 static bool any_checks(void)
 {
-	return !maps_empty(header_checks) || !maps_empty(mime_checks) || !maps_empty(nested_checks) ||
-	       !maps_empty(body_checks);
+	return !maps_empty(header_checks) || !maps_empty(mime_checks) ||
+	       !maps_empty(nested_checks) || !maps_empty(body_checks);
 }
 
 bool edit_wanted(void)
@@ -38,9 +38,11 @@ bool edit_wanted(void)
 	return generic_wanted() || any_checks();
 }
 
-/* A check's action on text; what is to be sent is appended to *result. False: nothing of it is sent.
- * The client side knows WARN, INFO, PREPEND, REPLACE, IGNORE, STRIP, DUNNO (header_checks(5)). */
-static bool act(struct edit *e, const char *kind, str action, str text, struct buf *prepend, struct buf *result)
+/* A check's action on text; what is to be sent is appended to *result. False: nothing of it is
+ * sent. The client side knows WARN, INFO, PREPEND, REPLACE, IGNORE, STRIP, DUNNO
+ * (header_checks(5)). */
+static bool act(
+    struct edit *e, const char *kind, str action, str text, struct buf *prepend, struct buf *result)
 {
 	str rest = action, word, arg;
 
@@ -48,7 +50,8 @@ static bool act(struct edit *e, const char *kind, str action, str text, struct b
 	arg = str_trim(rest);
 	if (str_eq_nocase(word, STR("IGNORE")) || str_eq_nocase(word, STR("STRIP"))) {
 		if (str_eq_nocase(word, STR("STRIP")))
-			log_info("%.*s: strip: %s %.*s", STR_FMT(e->d->m.queue_id), kind, STR_FMT(str_head(text, 200)));
+			log_info("%.*s: strip: %s %.*s", STR_FMT(e->d->m.queue_id), kind,
+			    STR_FMT(str_head(text, 200)));
 		return false;
 	}
 	if (str_eq_nocase(word, STR("WARN")) || str_eq_nocase(word, STR("INFO"))) {
@@ -71,7 +74,8 @@ static bool act(struct edit *e, const char *kind, str action, str text, struct b
 	return true;
 }
 
-static bool check(struct edit *e, struct maps *maps, const char *kind, str text, struct buf *prepend, struct buf *result)
+static bool check(struct edit *e, struct maps *maps, const char *kind, str text,
+    struct buf *prepend, struct buf *result)
 {
 	struct buf action = {0};
 	struct err err;
@@ -102,10 +106,12 @@ static void put_field(struct edit *e, const struct header_row *row, str text)
 	struct buf out = {0};
 	str name, value;
 
-	if ((row->flags & (H_SENDER | H_RCPT)) && generic_wanted() && header_split(text, &name, &value)) {
+	if ((row->flags & (H_SENDER | H_RCPT)) && generic_wanted() &&
+	    header_split(text, &name, &value)) {
 		size_t prefix = (size_t)(value.p - text.p);
 		buf_str(&out, str_head(text, prefix));
-		if (hdraddr_rewrite(value, prefix, conf.header_address_token_limit, generic_field_address, e, &out))
+		if (hdraddr_rewrite(value, prefix, conf.header_address_token_limit,
+			generic_field_address, e, &out))
 			text = buf_view(&out);
 	}
 	header_wire(e->out, text);
@@ -116,8 +122,11 @@ static void on_field(void *ctx, enum mime_class class, const struct header_row *
 {
 	struct edit *e = ctx;
 	struct buf prepend = {0}, result = {0};
-	struct maps *maps = class == MIME_PRIMARY ? header_checks : class == MIME_PART ? mime_checks : nested_checks;
-	bool keep = check(e, maps, class == MIME_PART ? "mime-header" : "header", text, &prepend, &result);
+	struct maps *maps = class == MIME_PRIMARY ? header_checks
+			    : class == MIME_PART  ? mime_checks
+						  : nested_checks;
+	bool keep =
+	    check(e, maps, class == MIME_PART ? "mime-header" : "header", text, &prepend, &result);
 
 	if (prepend.n)
 		header_wire(e->out, buf_view(&prepend));

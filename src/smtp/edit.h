@@ -1,5 +1,6 @@
-/* Changes to the copy of the content that is sent: smtp_generic_maps in headers, smtp_header_checks,
- * smtp_mime_header_checks, smtp_nested_header_checks, smtp_body_checks. The queue file stays as it is. */
+/* Changes to the copy of the content that is sent: smtp_generic_maps in headers,
+ * smtp_header_checks, smtp_mime_header_checks, smtp_nested_header_checks, smtp_body_checks. The
+ * queue file stays as it is. */
 #ifndef POSTERN_SMTP_EDIT_H
 #define POSTERN_SMTP_EDIT_H
 

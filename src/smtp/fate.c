@@ -26,9 +26,10 @@ bool fate_pending(const struct delivery *d)
 
 void trouble_lost(struct delivery *d, const struct conn *c, int error, struct trouble *t)
 {
-	const char *how = error == ETIMEDOUT
-			      ? arena_printf(&d->arena, "conversation with %s timed out", c->namaddr)
-			      : arena_printf(&d->arena, "lost connection with %s", c->namaddr);
+	const char *how =
+	    error == ETIMEDOUT
+		? arena_printf(&d->arena, "conversation with %s timed out", c->namaddr)
+		: arena_printf(&d->arena, "lost connection with %s", c->namaddr);
 
 	*t = (struct trouble){
 	    .dsn = "4.4.2",
@@ -44,7 +45,8 @@ void trouble_reply(struct delivery *d, const struct conn *c, const char *command
 	char dsn[16];
 
 	reply_joined(&c->reply, &diag);
-	buf_printf(&text, "host %s said: %s (in reply to %s command)", c->namaddr, buf_text(&diag), command);
+	buf_printf(&text, "host %s said: %s (in reply to %s command)", c->namaddr, buf_text(&diag),
+	    command);
 	*t = (struct trouble){
 	    .permanent = c->reply.code / 100 == 5,
 	    .dsn = arena_cstr(&d->arena, str_of(reply_dsn(&c->reply, dsn))),
@@ -74,7 +76,8 @@ static void give(struct delivery *d, struct delivery_rcpt *r, const struct troub
 	delivery_fate(d, r, &f);
 }
 
-void fate_trouble(struct delivery *d, struct delivery_rcpt *r, const struct trouble *t, const struct conn *c)
+void fate_trouble(
+    struct delivery *d, struct delivery_rcpt *r, const struct trouble *t, const struct conn *c)
 {
 	struct noted *n;
 
@@ -123,7 +126,9 @@ void fate_sent(struct delivery *d, struct delivery_rcpt *r, const struct conn *c
 	struct fate f = {
 	    .kind = RCPT_SENT,
 	    .dsn = reply_dsn(&c->reply, dsn),
-	    .action = smtp_is_lmtp() ? "delivered" : remote_tells ? ACTION_PASSED_ON : "relayed",
+	    .action = smtp_is_lmtp() ? "delivered"
+		      : remote_tells ? ACTION_PASSED_ON
+				     : "relayed",
 	    .mta_type = "dns",
 	    .mta_name = c->name,
 	    .diag_type = "smtp",

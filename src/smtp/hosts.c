@@ -30,12 +30,14 @@ void hosts_setup(void)
 	while (str_word(&rest, ", \t\r\n", &word)) {
 		if (str_eq_nocase(word, STR("ipv4")) || str_eq_nocase(word, STR("all")))
 			families[nfamilies++] = AF_INET;
-		if (nfamilies < 2 && (str_eq_nocase(word, STR("ipv6")) || str_eq_nocase(word, STR("all"))))
+		if (nfamilies < 2 &&
+		    (str_eq_nocase(word, STR("ipv6")) || str_eq_nocase(word, STR("all"))))
 			families[nfamilies++] = AF_INET6;
 	}
 }
 
-static struct host *new_host(struct delivery *d, const char *name, const struct hostaddr *a, unsigned pref)
+static struct host *new_host(
+    struct delivery *d, const char *name, const struct hostaddr *a, unsigned pref)
 {
 	struct host *h = arena_zero(&d->arena, sizeof(*h));
 
@@ -51,10 +53,12 @@ static void add(struct host ***tail, struct host *h)
 	*tail = &h->next;
 }
 
-static void set_trouble(struct delivery *d, enum dns_status status, const char *text, struct trouble *t)
+static void set_trouble(
+    struct delivery *d, enum dns_status status, const char *text, struct trouble *t)
 {
 	*t = (struct trouble){
-	    .permanent = status != DNS_RETRY && !conf.soft_bounce && !conf.smtp_defer_if_no_mx_address_found,
+	    .permanent =
+		status != DNS_RETRY && !conf.soft_bounce && !conf.smtp_defer_if_no_mx_address_found,
 	    .dsn = status == DNS_RETRY ? "4.4.3" : "5.4.4",
 	    .text = arena_cstr(&d->arena, str_of(text)),
 	    .relay = "none",
@@ -63,8 +67,8 @@ static void set_trouble(struct delivery *d, enum dns_status status, const char *
 		t->dsn = "4.4.4";
 }
 
-/* Addresses of one name, appended at *tail. The status of the last look-up that failed, DNS_OK when any
- * address was found. */
+/* Addresses of one name, appended at *tail. The status of the last look-up that failed, DNS_OK when
+ * any address was found. */
 static enum dns_status addresses(
     struct delivery *d, const char *name, unsigned pref, struct host ***tail, struct trouble *t)
 {
@@ -80,7 +84,8 @@ static enum dns_status addresses(
 		return DNS_OK;
 	}
 	for (int f = 0; use_dns && f < nfamilies; f++) {
-		one = dns_lookup(name, families[f] == AF_INET ? DNS_A : DNS_AAAA, 0, &d->arena, &rr, &n, &err);
+		one = dns_lookup(
+		    name, families[f] == AF_INET ? DNS_A : DNS_AAAA, 0, &d->arena, &rr, &n, &err);
 		for (size_t i = 0; one == DNS_OK && i < n; i++)
 			if (rr[i].type == DNS_A || rr[i].type == DNS_AAAA) {
 				add(tail, new_host(d, name, &rr[i].addr, pref));
@@ -92,7 +97,8 @@ static enum dns_status addresses(
 		}
 	}
 	if (!found && use_native && status != DNS_RETRY) {
-		one = dns_host_lookup(name, nfamilies == 2 ? AF_UNSPEC : families[0], &d->arena, &native, &n, &err);
+		one = dns_host_lookup(
+		    name, nfamilies == 2 ? AF_UNSPEC : families[0], &d->arena, &native, &n, &err);
 		for (size_t i = 0; one == DNS_OK && i < n; i++) {
 			add(tail, new_host(d, name, &native[i], pref));
 			found = true;
@@ -153,7 +159,8 @@ static struct host *sorted(struct delivery *d, struct host *list)
 }
 
 /* RFC 5321 5.1: hosts that are no better than ourselves are left out. */
-static struct host *without_loops(struct delivery *d, struct host *list, str domain, struct trouble *t)
+static struct host *without_loops(
+    struct delivery *d, struct host *list, str domain, struct trouble *t)
 {
 	struct host *h, **p;
 	unsigned self = 0;
@@ -175,13 +182,15 @@ static struct host *without_loops(struct delivery *d, struct host *list, str dom
 		*t = (struct trouble){
 		    .permanent = true,
 		    .dsn = "5.4.6",
-		    .text = arena_printf(&d->arena, "mail for %.*s loops back to myself", STR_FMT(domain)),
+		    .text = arena_printf(
+			&d->arena, "mail for %.*s loops back to myself", STR_FMT(domain)),
 		    .relay = "none",
 		};
 	return list;
 }
 
-static struct host *mx_hosts(struct delivery *d, const struct nexthop *n, const char *name, struct trouble *t)
+static struct host *mx_hosts(
+    struct delivery *d, const struct nexthop *n, const char *name, struct trouble *t)
 {
 	struct host *first = NULL, **tail = &first;
 	enum dns_status status, best = DNS_NOTFOUND;
@@ -194,11 +203,13 @@ static struct host *mx_hosts(struct delivery *d, const struct nexthop *n, const 
 		set_trouble(d, status, err.text, t);
 		return NULL;
 	}
-	if (status == DNS_OK && count == 1 && rr[0].type == DNS_MX && rr[0].name[0] && !rr[0].data[0]) {
+	if (status == DNS_OK && count == 1 && rr[0].type == DNS_MX && rr[0].name[0] &&
+	    !rr[0].data[0]) {
 		*t = (struct trouble){
 		    .permanent = true,
 		    .dsn = "5.1.0",
-		    .text = arena_printf(&d->arena, "Domain %s does not accept mail (nullMX)", name),
+		    .text =
+			arena_printf(&d->arena, "Domain %s does not accept mail (nullMX)", name),
 		    .relay = "none",
 		};
 		return NULL;

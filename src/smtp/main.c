@@ -1,4 +1,5 @@
-/* smtp and lmtp: the client that brings mail to the next hop. Which of the two it is, its name says. */
+/* smtp and lmtp: the client that brings mail to the next hop. Which of the two it is, its name
+ * says. */
 #include "ipc/deliver.h"
 #include "param/param.h"
 #include "service/service.h"
@@ -26,7 +27,8 @@ static void setup(void)
 	conn_setup();
 	body_setup();
 	cache_setup();
-	delivery_filter(maps_open("smtp_delivery_status_filter", conf.smtp_delivery_status_filter, 0));
+	delivery_filter(
+	    maps_open("smtp_delivery_status_filter", conf.smtp_delivery_status_filter, 0));
 }
 
 static void serve(struct stream *qmgr, const struct hostaddr *peer)

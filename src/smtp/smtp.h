@@ -1,8 +1,8 @@
 /* The SMTP and LMTP client: what its parts share.
  *
- * agent.c takes a delivery request and goes from host to host; hosts.c finds them; conn.c connects and
- * greets; cache.c keeps connections for reuse; transaction.c speaks MAIL to end of data; body.c sends the
- * content; fate.c turns replies and failures into delivery records. */
+ * agent.c takes a delivery request and goes from host to host; hosts.c finds them; conn.c connects
+ * and greets; cache.c keeps connections for reuse; transaction.c speaks MAIL to end of data; body.c
+ * sends the content; fate.c turns replies and failures into delivery records. */
 #ifndef POSTERN_SMTP_SMTP_H
 #define POSTERN_SMTP_SMTP_H
 
@@ -36,19 +36,19 @@ struct trouble {
 
 struct conn {
 	struct stream *io;
-	char *name;             /* host name as looked up */
-	char *namaddr;          /* "name[addr]" */
-	char *relay;            /* "name[addr]:port" for delivery records */
-	char *key;              /* next hop and port, for the cache */
+	char *name;    /* host name as looked up */
+	char *namaddr; /* "name[addr]" */
+	char *relay;   /* "name[addr]:port" for delivery records */
+	char *key;     /* next hop and port, for the cache */
 	struct ehlo_caps caps;
 	bool esmtp;
-	bool broken;            /* nothing more can be said */
+	bool broken; /* nothing more can be said */
 	bool in_transaction;
-	int uses;               /* messages sent, this one included */
+	int uses; /* messages sent, this one included */
 	int64_t opened_ms, idle_ms;
-	struct reply reply;     /* the last one */
-	const char *phase;      /* "sending MAIL FROM" */
-	struct list node;       /* in the cache */
+	struct reply reply; /* the last one */
+	const char *phase;  /* "sending MAIL FROM" */
+	struct list node;   /* in the cache */
 };
 
 /* --- hosts.c */
@@ -57,15 +57,16 @@ struct host *hosts_find(struct delivery *d, const struct nexthop *n, struct trou
 void hosts_setup(void);
 
 /* --- conn.c */
-/* Connects and greets. NULL and *t; *refused: the server was reached and did not want to talk. May wait. */
-struct conn *conn_open(struct delivery *d, const struct host *h, const struct nexthop *n, bool detect_loop,
-    struct trouble *t, bool *refused);
+/* Connects and greets. NULL and *t; *refused: the server was reached and did not want to talk. May
+ * wait. */
+struct conn *conn_open(struct delivery *d, const struct host *h, const struct nexthop *n,
+    bool detect_loop, struct trouble *t, bool *refused);
 /* Says QUIT where that can be, closes, frees. May wait a little. */
 void conn_close(struct conn *c);
 /* One command; no flush. */
 void conn_put(struct conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Flushes and reads a reply into c->reply; 0, or -1: the connection is broken, errno ETIMEDOUT or other.
- * May wait. */
+/* Flushes and reads a reply into c->reply; 0, or -1: the connection is broken, errno ETIMEDOUT or
+ * other. May wait. */
 int conn_reply(struct conn *c, int timeout_s);
 void conn_setup(void);
 
@@ -78,11 +79,13 @@ bool cache_wanted(const struct delivery *d, const struct nexthop *n, const struc
 
 /* --- transaction.c */
 /* Sends the message to the recipients that are pending. Fates are given, or soft ones noted with
- * fate_later(). 0; -1: the connection broke (and *t says how) before anything was decided. May wait. */
+ * fate_later(). 0; -1: the connection broke (and *t says how) before anything was decided. May
+ * wait. */
 int transaction_run(struct conn *c, struct delivery *d, struct trouble *t);
 
 /* --- body.c */
-/* Sends the content and the final dot. 0, -1: the connection broke, -2: the content cannot be read. May wait. */
+/* Sends the content and the final dot. 0, -1: the connection broke, -2: the content cannot be read.
+ * May wait. */
 int body_send(struct conn *c, struct delivery *d);
 void body_setup(void);
 bool body_is_eight_bit(const struct delivery *d);
@@ -91,9 +94,11 @@ bool body_is_eight_bit(const struct delivery *d);
 /* Trouble of a connection that broke (errno) while c->phase. */
 void trouble_lost(struct delivery *d, const struct conn *c, int error, struct trouble *t);
 /* Trouble of a refusal in c->reply. */
-void trouble_reply(struct delivery *d, const struct conn *c, const char *command, struct trouble *t);
+void trouble_reply(
+    struct delivery *d, const struct conn *c, const char *command, struct trouble *t);
 /* The recipient's fate by a trouble: bounced if permanent, else noted until no host is left. */
-void fate_trouble(struct delivery *d, struct delivery_rcpt *r, const struct trouble *t, const struct conn *c);
+void fate_trouble(
+    struct delivery *d, struct delivery_rcpt *r, const struct trouble *t, const struct conn *c);
 void fate_sent(struct delivery *d, struct delivery_rcpt *r, const struct conn *c, const char *text);
 /* Gives the noted soft fates, and this trouble to the rest. */
 void fate_settle(struct delivery *d, const struct trouble *t);
@@ -104,7 +109,8 @@ bool fate_pending(const struct delivery *d);
 /* --- generic.c */
 void generic_setup(void);
 bool generic_wanted(void);
-/* smtp_generic_maps for one address of internal form; appended to out. -1: a table failed. May wait. */
+/* smtp_generic_maps for one address of internal form; appended to out. -1: a table failed. May
+ * wait. */
 int generic_address(str address, struct buf *out, struct err *err);
 
 #endif

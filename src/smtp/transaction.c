@@ -28,7 +28,8 @@ static int put_address(struct tx *x, struct buf *out, str address)
 
 	if (status < 0)
 		log_warn("%.*s: %s", STR_FMT(x->d->m.queue_id), err.text);
-	else if (!x->utf8 && !str_is_ascii(buf_view(&a)) && addr_to_ascii_domain(&ascii, buf_view(&a)))
+	else if (!x->utf8 && !str_is_ascii(buf_view(&a)) &&
+		 addr_to_ascii_domain(&ascii, buf_view(&a)))
 		addr_quote(out, buf_view(&ascii));
 	else
 		addr_quote(out, buf_view(&a));
@@ -105,7 +106,8 @@ static bool utf8_is_missing(struct tx *x)
 	    .relay = arena_cstr(&x->d->arena, str_of(x->c->relay)),
 	};
 
-	if (!(x->d->m.sender_flags & (SENDER_SMTPUTF8 | SENDER_SMTPUTF8_RCPT | SENDER_SMTPUTF8_HEADER)) ||
+	if (!(x->d->m.sender_flags &
+		(SENDER_SMTPUTF8 | SENDER_SMTPUTF8_RCPT | SENDER_SMTPUTF8_HEADER)) ||
 	    !conf.smtputf8_enable)
 		return false;
 	if (x->c->caps.mask & EHLO_SMTPUTF8) {
@@ -120,14 +122,16 @@ static bool utf8_is_missing(struct tx *x)
 	return true;
 }
 
-static int put_command(struct tx *x, int (*make)(struct tx *, const struct delivery_rcpt *, struct buf *),
+static int put_command(struct tx *x,
+    int (*make)(struct tx *, const struct delivery_rcpt *, struct buf *),
     const struct delivery_rcpt *r)
 {
 	struct buf line = {0};
 	int status = make ? make(x, r, &line) : mail_command(x, &line);
 
 	if (status < 0)
-		*x->t = (struct trouble){.dsn = "4.3.0", .text = "address mapping failed", .relay = "none"};
+		*x->t = (struct trouble){
+		    .dsn = "4.3.0", .text = "address mapping failed", .relay = "none"};
 	else
 		conn_put(x->c, "%s", buf_text(&line));
 	buf_free(&line);
@@ -214,8 +218,8 @@ static int envelope(struct tx *x, bool *data, bool *refused)
 	return 0;
 }
 
-/* DATA went ahead of the replies and nobody was accepted: the server should refuse it; if it does not, an
- * empty message is sent to nobody. */
+/* DATA went ahead of the replies and nobody was accepted: the server should refuse it; if it does
+ * not, an empty message is sent to nobody. */
 static int end_unwanted_data(struct tx *x)
 {
 	x->c->phase = "sending DATA command";
@@ -281,17 +285,18 @@ static int content(struct tx *x)
 		return verdicts(x);
 	case -1:
 		return lost(x);
-	default: /* the content cannot be read: this connection must not look like a whole message */
+	default: /* the content cannot be read: this connection must not look like a whole message
+		  */
 		x->c->broken = true;
-		*x->t = (struct trouble){.dsn = "4.3.0", .text = "queue file read error", .relay = "none"};
+		*x->t = (struct trouble){
+		    .dsn = "4.3.0", .text = "queue file read error", .relay = "none"};
 		return -1;
 	}
 }
 
 int transaction_run(struct conn *c, struct delivery *d, struct trouble *t)
 {
-	struct tx x = {
-	    .c = c, .d = d, .t = t, .pipelining = (c->caps.mask & EHLO_PIPELINING) != 0};
+	struct tx x = {.c = c, .d = d, .t = t, .pipelining = (c->caps.mask & EHLO_PIPELINING) != 0};
 	bool data, refused;
 	int r;
 

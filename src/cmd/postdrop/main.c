@@ -1,7 +1,7 @@
 /* postdrop: takes a message on standard input and leaves it in the maildrop (postdrop(1)).
  *
- * Installed set-gid setgid_group, so everything it is given is hostile: options, environment, input. It does
- * not need the mail system to be up. */
+ * Installed set-gid setgid_group, so everything it is given is hostile: options, environment,
+ * input. It does not need the mail system to be up. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -89,7 +89,8 @@ static void take(struct drop *d, const struct ipc_msg *m)
 		break;
 	case MSG_CLEANUP_CONTENT:
 		buf_str(&d->content, m->cleanup_content.data);
-		if (conf.message_size_limit > 0 && d->content.n > (size_t)conf.message_size_limit * 2)
+		if (conf.message_size_limit > 0 &&
+		    d->content.n > (size_t)conf.message_size_limit * 2)
 			refuse(EX_DATAERR, "message file too big");
 		break;
 	default:

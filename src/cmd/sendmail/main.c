@@ -6,8 +6,8 @@
 #include "mail/submit.h"
 #include "param/param.h"
 
-#include <stdlib.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>

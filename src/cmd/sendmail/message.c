@@ -1,5 +1,5 @@
-/* The message from standard input: lines become wire form, recipients come from the command line and, with -t,
- * from the header. */
+/* The message from standard input: lines become wire form, recipients come from the command line
+ * and, with -t, from the header. */
 #include "cmd/sendmail/sendmail.h"
 
 #include "ipc/drop.h"
@@ -19,12 +19,12 @@
 struct submission {
 	const struct options *o;
 	struct arena arena;
-	struct buf header;   /* with LF line ends: only for -t */
-	struct buf content;  /* wire form */
+	struct buf header;  /* with LF line ends: only for -t */
+	struct buf content; /* wire form */
 	struct ipc_env_rcpt *rcpts;
 	size_t nrcpts, cap;
 	bool resent;
-	bool in_resent;      /* this pass takes Resent- fields */
+	bool in_resent; /* this pass takes Resent- fields */
 };
 
 static bool add_rcpt(void *ctx, str address, struct buf *out)
@@ -167,7 +167,8 @@ static void put_envelope(struct submission *s, struct drop *d)
 		env.envid = buf_view(&envid);
 	}
 	if (o->body)
-		env.flags |= strcasecmp(o->body, "7BIT") == 0 ? SENDER_BODY_7BIT : SENDER_BODY_8BITMIME;
+		env.flags |=
+		    strcasecmp(o->body, "7BIT") == 0 ? SENDER_BODY_7BIT : SENDER_BODY_8BITMIME;
 	if (o->verp)
 		env.flags |= SENDER_VERP;
 	if (o->smtputf8)
@@ -181,8 +182,8 @@ static void put_envelope(struct submission *s, struct drop *d)
 		drop_put(d, MSG_ENV_ATTR, &a);
 	}
 	if (o->mode == MODE_VERIFY || o->verbose > 0) {
-		struct ipc_env_attr a = {
-		    .name = STR("trace"), .value = str_of(o->mode == MODE_VERIFY ? "report" : "yes")};
+		struct ipc_env_attr a = {.name = STR("trace"),
+		    .value = str_of(o->mode == MODE_VERIFY ? "report" : "yes")};
 		drop_put(d, MSG_ENV_ATTR, &a);
 	}
 	for (size_t i = 0; i < s->nrcpts; i++)
@@ -209,8 +210,8 @@ int message_submit(const struct options *o)
 	for (int i = 0; i < o->nrcpts; i++)
 		hdraddr_each(str_of(o->rcpts[i]), 0, add_rcpt, &s);
 	if (s.nrcpts == 0 && !o->from_header)
-		log_fatal_status(EX_USAGE,
-		    "Recipient addresses must be specified on the command line or via the -t option");
+		log_fatal_status(EX_USAGE, "Recipient addresses must be specified on the command "
+					   "line or via the -t option");
 	if (o->mode == MODE_VERIFY)
 		wire_line(&s.content, STR("Subject: probe"));
 	else
@@ -222,7 +223,8 @@ int message_submit(const struct options *o)
 	drop_content(d, buf_view(&s.content));
 	status = drop_commit(d, NULL, &text);
 	if (status != EX_OK)
-		log_fatal_status(status, "%s", text.n ? buf_text(&text) : "mail could not be queued");
+		log_fatal_status(
+		    status, "%s", text.n ? buf_text(&text) : "mail could not be queued");
 	if (o->mode == MODE_VERIFY || o->verbose > 0)
 		tell_about_report(&s);
 	free(s.rcpts);

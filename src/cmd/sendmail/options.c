@@ -15,7 +15,8 @@ static void set_mode(struct options *o, const char *arg)
 		char letter;
 		enum mode mode;
 	} modes[] = {{'m', MODE_MAIL}, {'v', MODE_VERIFY}, {'p', MODE_QUEUE}, {'i', MODE_ALIASES},
-	    {'d', MODE_DAEMON}, {'l', MODE_DAEMON}, {'s', MODE_SMTP}, {'h', MODE_IGNORE}, {'H', MODE_IGNORE}};
+	    {'d', MODE_DAEMON}, {'l', MODE_DAEMON}, {'s', MODE_SMTP}, {'h', MODE_IGNORE},
+	    {'H', MODE_IGNORE}};
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (arg[0] == modes[i].letter) {

@@ -1,5 +1,5 @@
-/* sendmail(1): the old mail program's interface. options.c reads the command line, message.c takes a message
- * from standard input to postdrop, modes.c runs what the other modes stand for. */
+/* sendmail(1): the old mail program's interface. options.c reads the command line, message.c takes
+ * a message from standard input to postdrop, modes.c runs what the other modes stand for. */
 #ifndef POSTERN_CMD_SENDMAIL_H
 #define POSTERN_CMD_SENDMAIL_H
 
@@ -20,10 +20,10 @@ struct options {
 	enum mode mode;
 	const char *sender, *full_name, *envid, *body, *verp;
 	uint32_t notify, ret;
-	bool from_header;   /* -t */
-	bool dot_is_data;   /* -i */
-	bool gateway;       /* -G */
-	int verbose;        /* -v count */
+	bool from_header; /* -t */
+	bool dot_is_data; /* -i */
+	bool gateway;	  /* -G */
+	int verbose;	  /* -v count */
 	bool smtputf8;
 	const char *aliases; /* -oA */
 	const char *flush_id, *flush_site;
