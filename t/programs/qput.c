@@ -1,9 +1,12 @@
-/* Puts messages into a queue and tells qmgr of them, as cleanup does: for tests and measurements of qmgr.
+/* Puts messages into a queue and tells qmgr of them, as cleanup does: for tests and measurements of
+ * qmgr.
  *
- *     qput -c config_dir [-n count] [-f] [-k] [-h] [-s sender] [-a name=value] [-v] [-N] recipient ...
+ *     qput -c config_dir [-n count] [-f] [-k] [-h] [-s sender] [-a name=value] [-v] [-N] recipient
+ * ...
  *
- * -f: into a file of incoming (default: the log). -h: on hold. -k: qmgr is not told. -N: notify on success.
- * -v: a report is wanted (sendmail -v). A recipient "old=new" has an original address. Prints the queue IDs. */
+ * -f: into a file of incoming (default: the log). -h: on hold. -k: qmgr is not told. -N: notify on
+ * success. -v: a report is wanted (sendmail -v). A recipient "old=new" has an original address.
+ * Prints the queue IDs. */
 #include "base/clock.h"
 #include "ipc/msg.h"
 #include "log/log.h"
@@ -23,6 +26,9 @@ static struct envelope env;
 static int count = 1;
 static bool file, quiet, hold;
 static struct stream *qmgr;
+static struct sema writing; /* one at a time */
+
+static struct buf closings; /* what qmgr is told in the end */
 
 static void tell(const struct queue_ref *ref)
 {
@@ -41,8 +47,10 @@ static void tell(const struct queue_ref *ref)
 	whole.message.queue_id = m.queue_id;
 	envelope_encode(&whole, &records);
 	m.envelope = buf_view(&records);
+	sema_take(&writing, FOREVER);
 	if (qmgr)
 		ipc_send(qmgr, MSG_QMGR_NEW, &m, FOREVER);
+	sema_give(&writing);
 	buf_free(&records);
 }
 
@@ -67,9 +75,11 @@ static void put_one(struct queue_writer *w)
 static void closed(uint64_t segment, uint64_t generation)
 {
 	struct ipc_qmgr_closed m = {segment, generation, {}};
+	struct buf frame = {0};
 
-	if (qmgr)
-		ipc_send(qmgr, MSG_QMGR_CLOSED, &m, FOREVER);
+	ipc_put(&frame, MSG_QMGR_CLOSED, &m);
+	buf_add(&closings, frame.p, frame.n);
+	buf_free(&frame);
 }
 
 static struct queue_writer *writer;
@@ -95,6 +105,7 @@ static void run(void *arg)
 		if (!qmgr)
 			log_fatal("%s", err.text);
 	}
+	sema_init(&writing, 1);
 	writer = queue_writer_new(closed);
 	left = count;
 	scope_init(&scope);
@@ -102,6 +113,8 @@ static void run(void *arg)
 		co_start(&scope, "putter", putter, NULL);
 	scope_join(&scope);
 	queue_writer_free(writer);
+	if (qmgr && closings.n)
+		stream_write(qmgr, closings.p, closings.n, FOREVER);
 	if (qmgr)
 		stream_flush(qmgr, FOREVER);
 	stream_free(qmgr);
@@ -113,7 +126,8 @@ static void become_owner(void)
 {
 	struct passwd *p = getpwnam(conf.mail_owner);
 
-	if (getuid() == 0 && p && (setgroups(0, NULL) < 0 || setgid(p->pw_gid) < 0 || setuid(p->pw_uid) < 0))
+	if (getuid() == 0 && p &&
+	    (setgroups(0, NULL) < 0 || setgid(p->pw_gid) < 0 || setuid(p->pw_uid) < 0))
 		log_fatal("cannot become %s", conf.mail_owner);
 }
 
