@@ -46,11 +46,11 @@ void log_open(const char *program, bool also_stderr)
 	static bool at_exit;
 	const char *base = strrchr(program, '/');
 
-	set_text(&lg.program, program);
 	lg.to_stderr = also_stderr;
 	if (!lg.own_tag) {
 		struct buf tag = {0};
 
+		set_text(&lg.program, program);
 		buf_printf(&tag, "%s/%s", conf.syslog_name, base ? base + 1 : program);
 		set_text(&lg.tag, buf_text(&tag));
 		buf_free(&tag);
@@ -98,8 +98,8 @@ bool log_on_loop(void)
 void log_flush(void)
 {
 	log_lock();
-	if (out_pending())
-		out_flush(FLUSH_MS);
+	if (lg.opened && lg.writer == NULL)
+		out_catch_up(FLUSH_MS);
 	log_unlock();
 }
 

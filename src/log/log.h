@@ -28,7 +28,8 @@ void log_tag(const char *tag);
 /* Gather lines and send them together at the next turn of the loop (servers, once their loop is
  * there). A fatal end and exit() send what is gathered. */
 void log_batch(bool on);
-/* Sends what is gathered; waits a bounded time for a log server that is busy. */
+/* Sends what is gathered, to postlogd if it has come meanwhile; waits a bounded time for a log
+ * server that is busy. */
 void log_flush(void);
 /* Lines go to fn instead of a log server: for postlogd itself. fn must not log. */
 void log_writer(void (*fn)(const char *tag, str text));

@@ -28,6 +28,6 @@ void out_open(void);
 void out_reset(void); /* forget what is gathered and the socket: in a child */
 void out_line(const char *tag, enum log_level level, str text);
 void out_flush(int wait_ms);
-bool out_pending(void);
+void out_catch_up(int wait_ms); /* looks for a better destination first */
 
 #endif

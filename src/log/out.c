@@ -76,12 +76,13 @@ const char *log_stamp(time_t t)
 	static time_t minute = -1;
 	static char stamp[LOG_STAMP + 24];
 	static const char digits[] = "0123456789";
-	int second = (int)(t % 60);
+	int second;
+	struct tm tm;
 
-	if (t - second != minute || t < 0) {
-		struct tm tm;
-
-		localtime_r(&t, &tm);
+	if (t < 0 || t > UINT32_MAX) /* no time that a packet may have */
+		t = 0;
+	second = (int)(t % 60);
+	if (t - second != minute && localtime_r(&t, &tm)) {
 		snprintf(stamp, sizeof stamp, "%s %2d %02d:%02d:%02d", months[tm.tm_mon],
 		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 		minute = t - second;
@@ -244,6 +245,12 @@ static void convert(void)
 	buf_free(&old);
 }
 
+/* Without a destination lines are gathered as for postlogd: it may come. */
+static bool for_postlog(enum kind kind)
+{
+	return kind == OUT_POSTLOG || kind == OUT_NONE;
+}
+
 static void reconnect(void)
 {
 	enum kind before = out.kind;
@@ -253,12 +260,12 @@ static void reconnect(void)
 	if (!(uses_file() &&
 		(try_open(OUT_POSTLOG, open_postlog) || try_open(OUT_FILE, open_file))))
 		try_open(OUT_SYSLOG, open_syslog);
-	if (out.nends > 0 && out.kind != before) {
-		if (before == OUT_POSTLOG && out.kind != OUT_NONE)
-			convert();
-		else
-			forget();
-	}
+	if (out.nends == 0 || out.kind == before)
+		return;
+	if (!for_postlog(before))
+		forget();
+	else if (!for_postlog(out.kind))
+		convert();
 }
 
 static enum kind first_choice(void)
@@ -284,11 +291,6 @@ void out_reset(void)
 	out.batch = out.armed = false;
 	out.pid = getpid();
 	reconnect();
-}
-
-bool out_pending(void)
-{
-	return out.nends > 0;
 }
 
 /* How many of the gathered records from the first on make the next datagram. */
@@ -397,6 +399,13 @@ void out_flush(int wait_ms)
 	drop_sent(done);
 }
 
+void out_catch_up(int wait_ms)
+{
+	if (out.kind != first_choice())
+		reconnect();
+	out_flush(wait_ms);
+}
+
 static void retry_now(void *arg);
 
 static void batch_flush(void)
@@ -449,12 +458,15 @@ void out_line(const char *tag, enum log_level level, str text)
 	}
 	if (out.bytes.n > GATHER_MAX)
 		out_flush(WAIT_FULL_MS);
-	if (out.kind == OUT_NONE || out.bytes.n > GATHER_MAX) {
+	if (out.kind == OUT_NONE ? !uses_file() || out.bytes.n > GATHER_SOFT
+				 : out.bytes.n > GATHER_MAX) {
 		out.lost++;
 		return;
 	}
 	report_lost(tag);
 	record_add(tag, level, text);
+	if (out.kind == OUT_NONE)
+		return;
 	if (!out.batch || !log_on_loop()) {
 		out_flush(WAIT_ONE_MS);
 		if (out.nends > 0)

@@ -231,6 +231,7 @@ static void open_services(void)
 		if (sockets_open(s, NULL, &err) < 0)
 			log_fatal("%s", err.text);
 	}
+	log_flush(); /* postlogd's socket is there now */
 }
 
 void master_announce(void)

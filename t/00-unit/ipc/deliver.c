@@ -201,11 +201,13 @@ static void filters(void)
 
 static void reconnect(void)
 {
+	struct ipc_msg m;
 	struct err err;
 
 	stream_free(conn);
 	conn = stream_connect_unix("private/agent", deadline_in(1000), &err);
-	if (conn == NULL)
+	if (conn == NULL ||
+	    ipc_expect(conn, MSG_DELIVER_READY, &m, deadline_in(1000), &err) != WAIT_OK)
 		abort();
 }
 

@@ -134,6 +134,10 @@ static void forbidden_file(void)
 	log_open("prog", false);
 	log_info("nowhere");
 	ok(stat("other.log", &st) < 0, "maillog_file_prefixes is obeyed");
+	server_start();
+	log_flush();
+	server_read();
+	is_str(buf_view(&texts), STR("postfix/prog|nowhere\n"), "lines wait for postlogd to come");
 }
 
 int main(void)
