@@ -1,8 +1,8 @@
 /* proxy: tables against a server that answers what it is told. */
+#include "../../lib/fakeservice.h"
+#include "../table/tabletest.h"
 #include "ipc/mapproto.h"
 #include "ipc/msg.h"
-#include "../table/tabletest.h"
-#include "../../lib/fakeservice.h"
 
 static struct ipc_map_answer answer;
 static char asked[300];

@@ -64,8 +64,7 @@ static void test_make(void)
 	is_int(make_put(m, STR("a"), STR("2"), false, &err), 1, "put again: duplicate");
 	is_int(make_put(m, STR("b"), STR("2"), true, &err), 0, "put");
 	is_int(make_put(m, STR("b"), STR("3"), true, &err), 0, "replace");
-	is_int(make_put(m, str_of(long_key), STR("3"), true, &err), 2,
-	    "too long a key");
+	is_int(make_put(m, str_of(long_key), STR("3"), true, &err), 2, "too long a key");
 	ok(access("m.lmdb", F_OK) != 0, "nothing is there before the end");
 	is_int(make_end(m, true, &err), 0, "end");
 	asks("lmdb:m", "a", "1");

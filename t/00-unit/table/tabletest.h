@@ -2,10 +2,10 @@
 #ifndef POSTERN_T_TABLETEST_H
 #define POSTERN_T_TABLETEST_H
 
-#include "loop/co.h"
-#include "loop/loop.h"
 #include "../../lib/tap.h"
 #include "../../lib/tmpconf.h"
+#include "loop/co.h"
+#include "loop/loop.h"
 #include "table/table.h"
 #include <sys/stat.h>
 
