@@ -19,10 +19,10 @@ enum {				      /* DELIVER flags */
 	DELIVER_PROBE = 1 << 1,	      /* address verification: do everything but deliver */
 	DELIVER_REPORT_ONLY = 1 << 2, /* sendmail -bv: a probe whose results are mailed */
 	DELIVER_BOUNCE_MAIL = 1 << 3, /* the sender is <> */
-	DELIVER_REUSE = 1 << 4,	      /* more mail waits for this destination: keep the connection */
+	DELIVER_REUSE = 1 << 4, /* more mail waits for this destination: keep the connection */
 };
-/* Action of a recipient whose next hop understands DSN and will report itself (RFC 3461 5.2.1): success is
- * none of our news. */
+/* Action of a recipient whose next hop understands DSN and will report itself (RFC 3461 5.2.1):
+ * success is none of our news. */
 #define ACTION_PASSED_ON "passed-on"
 
 struct delivery_rcpt {

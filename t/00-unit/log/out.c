@@ -1,9 +1,9 @@
 /* Destinations: postlogd's socket, batches, a server that does not read, the file when it is gone.
  */
-#include "base/file.h"
-#include "base/mem.h"
 #include "../../lib/tap.h"
 #include "../../lib/tmpconf.h"
+#include "base/file.h"
+#include "base/mem.h"
 #include "log/log.h"
 #include "log/postlog.h"
 #include "loop/co.h"

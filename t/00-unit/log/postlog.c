@@ -1,8 +1,8 @@
 /* Packets to postlogd and the lines made of them. */
 #include "log/postlog.h"
-#include "base/mem.h"
 #include "../../lib/tap.h"
 #include "../../lib/tmpconf.h"
+#include "base/mem.h"
 #include "log/log_int.h"
 
 static void clean(const char *in, size_t n, const char *want, const char *what)
