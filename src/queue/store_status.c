@@ -1,5 +1,5 @@
 /* The status log as qmgr writes it: notes gather in memory, and are written and synced in the
- * thread pool at least once a second. What could not be written stays in memory, and goes to a new
+ * thread pool ten times a second. What could not be written stays in memory, and goes to a new
  * file: pages that failed to sync are not trusted. */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FLUSH_MS    500
+#define FLUSH_MS    100
 #define RETRY_MS    1000
 #define FLUSH_BYTES (256u << 10) /* pending notes are written early beyond this */
 #define FILE_BYTES  (16u << 20)	 /* then a new file is begun */
