@@ -97,6 +97,7 @@ struct content_reader {
 	uint64_t at;   /* read into the buffer so far, from the start of the content */
 	struct buf in; /* in.p[used ..] is unread */
 	size_t used;
+	uint64_t line; /* where the last line began */
 };
 
 struct content_reader *content_open(int fd, uint64_t offset, uint64_t length)
@@ -144,6 +145,11 @@ static int content_fill(struct content_reader *r)
 	return 0;
 }
 
+uint64_t content_line_offset(const struct content_reader *r)
+{
+	return r->line;
+}
+
 int content_line(struct content_reader *r, str *line)
 {
 	size_t searched = 0;
@@ -161,6 +167,7 @@ int content_line(struct content_reader *r, str *line)
 		}
 		if (have.n == 0)
 			return 0;
+		r->line = r->at - have.n;
 		*line = lf ? str_mem(have.p, (size_t)(lf - have.p)) : have;
 		r->used += line->n + (lf ? 1 : 0);
 		if (lf && line->n > 0 && line->p[line->n - 1] == '\r')

@@ -1,4 +1,4 @@
-/* Files of the file lane. Private to src/queue; everything blocks on the disk and may run in a pool
+/* Files of the file lane. For src/queue and the commands that look at queue files; everything blocks on the disk and may run in a pool
  * thread.
  *
  *     0                 header, 64 bytes, written once

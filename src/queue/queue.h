@@ -42,6 +42,8 @@ struct content_reader;
 struct content_reader *content_open(int fd, uint64_t offset, uint64_t length);
 /* 1: *line is the next line; 0: end; -1 and errno EIO: the file is shorter than it should be. */
 int content_line(struct content_reader *r, str *line);
+/* Where the last line began, from the start of the content. */
+uint64_t content_line_offset(const struct content_reader *r);
 void content_rewind(struct content_reader *r);
 void content_close(struct content_reader *r);
 
