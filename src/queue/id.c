@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ID_FILE	  LOG_DIR "/ids"
@@ -58,11 +59,22 @@ static int id_block_take(int fd)
 	return fdatasync(fd);
 }
 
+/* A command that root runs must not leave a file that the daemons cannot open. */
+static void id_file_give(int fd)
+{
+	struct stat dir, file;
+
+	if (geteuid() == 0 && stat(LOG_DIR, &dir) == 0 && fstat(fd, &file) == 0 &&
+	    file.st_uid != dir.st_uid && fchown(fd, dir.st_uid, dir.st_gid) < 0)
+		return;
+}
+
 static void id_block_fetch(void)
 {
 	int fd = open(ID_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600), ok = -1;
 
 	if (fd >= 0) {
+		id_file_give(fd);
 		if (flock(fd, LOCK_EX) == 0)
 			ok = id_block_take(fd);
 		close(fd);
