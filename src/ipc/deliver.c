@@ -1,13 +1,15 @@
 #include "ipc/deliver.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ipc/late.h"
 #include "ipc/record.h"
 #include "log/log.h"
 #include "loop/idle.h"
 #include "param/param.h"
-#include "queue/queue.h"
+#include "queue/flight.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define RCPTS_MAX     100000 /* of one request; qmgr sends far fewer */
 #define ATTRS_MAX     1000
@@ -46,6 +48,7 @@ void delivery_fate(struct delivery *d, struct delivery_rcpt *r, const struct fat
 	record_log(&rec, d, r, f);
 	record_status(&rec, r, f, &st);
 	r->done = true;
+	ipc_put(&d->told, MSG_RCPT_STATUS, &st);
 	ipc_send(d->qmgr, MSG_RCPT_STATUS, &st, soon());
 	if (loop_now() - d->sent_ms > STATUS_LAG_MS) {
 		stream_flush(d->qmgr, soon());
@@ -120,7 +123,9 @@ static enum wait read_request(struct delivery *d, struct request *q, struct err 
 	enum wait w;
 
 	arena_reset(&d->arena);
-	*d = (struct delivery){.arena = d->arena, .qmgr = d->qmgr, .content_fd = -1};
+	buf_clear(&d->told);
+	*d = (struct delivery){
+	    .arena = d->arena, .told = d->told, .qmgr = d->qmgr, .content_fd = -1};
 	w = ipc_expect(d->qmgr, MSG_DELIVER, &m, soon(), err);
 	if (w != WAIT_OK)
 		return w;
@@ -151,24 +156,13 @@ static bool all_done(const struct delivery *d)
 	return true;
 }
 
-static void run_agent(struct delivery *d, void (*agent)(struct delivery *d))
+/* Nobody waits for the result any more: what is not begun is left to the next queue manager. */
+static bool qmgr_gone(const struct delivery *d)
 {
-	char *path = arena_cstr(&d->arena, d->m.path);
-	struct err err;
+	char c;
+	ssize_t n = recv(d->qmgr->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	d->content_fd = queue_content_open(path, &err);
-	if (d->content_fd < 0) {
-		log_warn("%.*s: %s", STR_FMT(d->m.queue_id), err.text);
-		defer_rest(d, "queue file read error");
-		return;
-	}
-	agent(d);
-	queue_content_release(d->content_fd);
-	if (!all_done(d)) {
-		log_warn("%.*s: the delivery agent left recipients without a status",
-		    STR_FMT(d->m.queue_id));
-		defer_rest(d, "delivery agent error");
-	}
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 static enum wait send_done(struct delivery *d)
@@ -177,6 +171,46 @@ static enum wait send_done(struct delivery *d)
 	    .site = d->site, .dsn = d->site_dsn, .reason = d->site_reason};
 
 	return ipc_send_now(d->qmgr, MSG_DELIVER_DONE, &done, soon());
+}
+
+/* The mark is set before qmgr is looked for, and stays until a qmgr knows the results: whoever
+ * takes over the queue meanwhile sees that the message is in hand. */
+static enum wait run_marked(struct delivery *d, void (*agent)(struct delivery *d))
+{
+	uint32_t first = d->nrcpts > 0 ? d->rcpts[0].index : 0;
+	enum wait w = WAIT_EOF;
+
+	queue_flight_begin(d->content_fd, d->m.content_offset, first);
+	if (!qmgr_gone(d)) {
+		agent(d);
+		if (!all_done(d)) {
+			log_warn("%.*s: the delivery agent left recipients without a status",
+			    STR_FMT(d->m.queue_id));
+			defer_rest(d, "delivery agent error");
+		}
+		w = send_done(d);
+		if (w != WAIT_OK)
+			late_report(d->m.queue_id, buf_view(&d->told));
+	}
+	queue_flight_end(d->content_fd, d->m.content_offset, first);
+	return w;
+}
+
+static enum wait run_agent(struct delivery *d, void (*agent)(struct delivery *d))
+{
+	enum wait w;
+	char *path = arena_cstr(&d->arena, d->m.path);
+	struct err err;
+
+	d->content_fd = queue_content_open(path, &err);
+	if (d->content_fd < 0) {
+		log_warn("%.*s: %s", STR_FMT(d->m.queue_id), err.text);
+		defer_rest(d, "queue file read error");
+		return send_done(d);
+	}
+	w = run_marked(d, agent);
+	queue_content_release(d->content_fd);
+	return w;
 }
 
 static enum wait wait_request(struct stream *qmgr)
@@ -210,12 +244,12 @@ void delivery_serve(struct stream *qmgr, void (*agent)(struct delivery *d))
 				log_warn("request from qmgr: %s", err.text);
 			break;
 		}
-		run_agent(d, agent);
-		if (send_done(d) != WAIT_OK)
+		if (run_agent(d, agent) != WAIT_OK)
 			break;
 	}
 	free(q.rcpts);
 	free(q.attrs);
+	buf_free(&d->told);
 	arena_free(&d->arena);
 	free(d);
 }

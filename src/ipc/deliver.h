@@ -45,6 +45,7 @@ struct delivery {
 	size_t nattrs;
 	int content_fd;	     /* of m.path, kept open by the worker's cache: do not close */
 	struct stream *qmgr; /* private */
+	struct buf told;     /* private: the statuses so far, should qmgr go away */
 	int64_t sent_ms;     /* private: loop time when the statuses were sent to qmgr last */
 	uint32_t site;	     /* set both with delivery_site_dead() */
 	str site_dsn, site_reason;

@@ -1,10 +1,12 @@
 #include "qmgr/active.h"
 
 #include "base/clock.h"
+#include "log/event.h"
 #include "log/log.h"
 #include "loop/work.h"
 #include "param/param.h"
 #include "qmgr/schedule.h"
+#include "queue/flight.h"
 #include "service/service.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 #define READ_BATCH   16
 #define READING_MAX  128 /* messages whose envelopes are being read */
 #define RETRY_READ_S 60
+#define IN_FLIGHT_S  1
 
 struct queue_store *qmgr_store;
 
@@ -56,6 +59,7 @@ static struct message *enter(struct item *i, const struct queue_ref *ref)
 	i->message = m;
 	m->item = i;
 	m->flush = i->flags & ITEM_FLUSH;
+	m->found = i->flags & ITEM_FOUND;
 	m->order = ++order;
 	m->stage = STAGE_READING;
 	list_init(&m->jobs);
@@ -84,6 +88,7 @@ struct item *active_leave(struct message *m)
 
 void active_forget(struct item *i)
 {
+	late_forget(i->id);
 	index_remove(i);
 }
 
@@ -145,6 +150,7 @@ void active_found(const struct queue_ref *ref, int64_t next_attempt_s)
 	i = index_add(ref->id, is_deferred ? ITEM_DEFERRED : ITEM_INCOMING);
 	if (!i)
 		return;
+	i->flags |= ITEM_FOUND;
 	item_set_ref(i, ref);
 	if (is_deferred)
 		retry_add(i, next_attempt_s * INT64_C(1000000));
@@ -169,11 +175,25 @@ static void read_batch(void *arg)
 		struct message *m = b->v[i];
 
 		b->error[i] = 0;
-		if (queue_read_envelope(&m->ref, &m->env, &m->arena, &err) == 0)
+		if (queue_read_envelope(&m->ref, &m->env, &m->arena, &err) == 0) {
+			if (m->found && queue_in_flight(&m->ref))
+				b->error[i] = EINPROGRESS;
 			continue;
+		}
 		b->error[i] = err.code ? err.code : EBADMSG;
 		b->why[i] = err;
 	}
+}
+
+/* An agent has it in hand for an earlier qmgr, and will tell us the result. */
+static void in_flight(struct message *m)
+{
+	struct item *i = active_leave(m);
+
+	if (!(i->flags & ITEM_SKIPPED))
+		log_qmgr_skipped(i->id);
+	i->flags |= ITEM_SKIPPED;
+	retry_add(i, clock_wall_us() + IN_FLIGHT_S * INT64_C(1000000));
 }
 
 static void read_failed(struct message *m, int error, const char *why)
@@ -201,7 +221,9 @@ static void batch_done(void *arg)
 
 	for (int i = 0; i < b->n; i++) {
 		reading--;
-		if (b->error[i])
+		if (b->error[i] == EINPROGRESS)
+			in_flight(b->v[i]);
+		else if (b->error[i])
 			read_failed(b->v[i], b->error[i], b->why[i].text);
 		else
 			message_start(b->v[i]);

@@ -62,6 +62,12 @@ void flush_letters(str letters);
 /* As QMGR_FLUSH; returns the number of messages. May wait (site). */
 uint64_t flush_do(str id, str site);
 
+/* -- late.c: results of deliveries that an earlier qmgr asked for; they come while the message
+ * waits */
+void late_add(str id, str statuses);
+void late_apply(struct message *m);
+void late_forget(const char *id); /* the message has gone */
+
 /* -- list.c: answers QMGR_LIST on the stream. May wait. */
 struct stream;
 int list_send(struct stream *s, str id);

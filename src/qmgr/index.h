@@ -19,7 +19,8 @@ enum {
 	ITEM_FLUSH =
 	    1 << 0, /* its next attempt was asked for: defer_transports do not hold it back */
 	ITEM_EXPIRE = 1 << 1, /* postsuper -e */
-	ITEM_OLD = 1 << 2,    /* incoming, and to leave the log */
+	ITEM_FOUND = 1 << 2,  /* at start: an agent may still have it in hand for an earlier qmgr */
+	ITEM_SKIPPED = 1 << 3, /* which was so, and was logged */
 };
 struct message;
 struct item {

@@ -13,9 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LOG_AGE_S 60   /* a message does not stay in the log for longer */
-#define AGE_MS	  5000 /* between looks for such messages */
-#define DRAIN_MS  20
+#define LOG_AGE_S	60   /* a message does not stay in the log for longer */
+#define AGE_MS		5000 /* between looks for such messages */
+#define DRAIN_MS	20
+#define DRAIN_AGENTS_MS 2000
 
 static struct later age_due;
 
@@ -172,6 +173,11 @@ static int handle(struct stream *s, const struct ipc_msg *m, bool ours)
 		r = super_do(
 		    m->qmgr_super.op, m->qmgr_super.queue_id, m->qmgr_super.queues, &count, &err);
 		return answer(s, r, count, &err);
+	case MSG_QMGR_LATE:
+		if (!ours)
+			return -1;
+		late_add(m->qmgr_late.queue_id, m->qmgr_late.statuses);
+		return answer(s, 0, 0, &err);
 	case MSG_QMGR_LIST:
 		return list_send(s, m->qmgr_list.queue_id);
 	default:
@@ -243,10 +249,20 @@ static void start(void)
 	active_run();
 }
 
-/* What agents have in hand is waited for: its results must not be lost. */
+/* What agents have in hand is waited for, but at a reload not for long: they will tell the next
+ * qmgr. When the system stops there is none. */
+static bool is_busy(int64_t since)
+{
+	if (report_count() || move_count() || active_reading())
+		return true;
+	return agents_busy() && (service_stopping() || loop_now() - since < DRAIN_AGENTS_MS);
+}
+
 static void drain(void)
 {
-	while (agents_busy() || report_count() || move_count() || active_reading())
+	int64_t since = loop_now();
+
+	while (is_busy(since))
 		if (co_sleep(DRAIN_MS) != WAIT_OK)
 			break;
 	queue_store_close(qmgr_store);

@@ -31,6 +31,8 @@ void message_start(struct message *m)
 	log_qmgr_active(m->item->id, e->sender.address, e->message.size, e->nrcpts);
 	active_recipients((ssize_t)e->nrcpts);
 	m->counted = true;
+	m->item->flags &= (uint8_t) ~(ITEM_FOUND | ITEM_SKIPPED);
+	late_apply(m);
 	m->stage = STAGE_DELIVERING;
 	if (m->super)
 		message_progress(m);

@@ -35,6 +35,7 @@ struct message {
 	uint32_t filed;	 /* recipients that are filed and have no fate yet */
 	uint32_t busy;	 /* entries with agents */
 	uint8_t stage;
+	bool found;   /* at start */
 	bool flush;   /* defer_transports do not count */
 	bool counted; /* its recipients are in the count of those in memory */
 	char

@@ -152,6 +152,11 @@ bool service_draining(void)
 	return worker.draining;
 }
 
+bool service_stopping(void)
+{
+	return worker.stopping;
+}
+
 int service_worker(void)
 {
 	return worker.slot;

@@ -5,15 +5,15 @@
         ids = g.put("u@far.test")
         g.agent("smtp").answer = lambda request: ...   # see Agent
 """
+import fcntl
 import json
 import os
-import socket
-import subprocess
+import struct
 import threading
 import time
 
 from instance import Instance, wait_until
-from ipc import Client, Service
+from ipc import Client, Service, frame
 
 SENT, DEFERRED, BOUNCED = 1, 2, 3
 
@@ -39,6 +39,7 @@ class Agent:
         self.requests, self.now, self.most = [], 0, 0
         self.answer = lambda request: (SENT, "2.0.0", "250 ok")
         self.limit = threading.Semaphore(1000)
+        self.marks = False          # as the real ones: a delivery in flight is marked, and its result told to the next qmgr
         self.lock = threading.Lock()
         self.service = Service(gate.private(name), self.serve)
 
@@ -58,6 +59,7 @@ class Agent:
                     else:
                         assert name == "DELIVER_GO", name
                         break
+                fd = self.mark(r) if self.marks else -1
                 with self.lock:
                     self.requests.append(r)
                     self.now += 1
@@ -65,9 +67,31 @@ class Agent:
                 try:
                     if not self.reply(c, r):
                         return
+                except OSError:
+                    if fd < 0:
+                        raise
+                    self.late(r)
+                    return
                 finally:
+                    if fd >= 0:
+                        os.close(fd)
                     with self.lock:
                         self.now -= 1
+
+    def mark(self, r):
+        fd = os.open(os.path.join(self.gate.spool, r.fields["path"]), os.O_RDONLY)
+        at = (1 << 61) + (r.fields["content_offset"] << 20) + r.rcpts[0]["index"]
+        fcntl.fcntl(fd, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, at, 1, 0))        # F_OFD_SETLK
+        return fd
+
+    def late(self, r):
+        frames = b"".join(frame("RCPT_STATUS", index=rcpt["index"], kind=SENT, dsn="2.0.0", reason="ok") for rcpt in r.rcpts)
+        while True:
+            try:
+                self.gate.ask("QMGR_LATE", queue_id=r.id, statuses=frames)
+                return
+            except (OSError, TypeError):
+                time.sleep(0.05)
 
     def reply(self, c, r):
         a = self.answer(r)
@@ -81,11 +105,13 @@ class Agent:
             a = [a] * len(r.rcpts)
         with self.lock:
             self.now -= 1           # before qmgr knows of it, or the next one could be counted beside it
-        for rcpt, (kind, code, text) in zip(r.rcpts, a):
-            c.send("RCPT_STATUS", index=rcpt["index"], kind=kind, dsn=code, reason=text, action="")
-        c.send("DELIVER_DONE", site=site, dsn=dsn, reason=reason)
-        with self.lock:
-            self.now += 1
+        try:
+            for rcpt, (kind, code, text) in zip(r.rcpts, a):
+                c.send("RCPT_STATUS", index=rcpt["index"], kind=kind, dsn=code, reason=text, action="")
+            c.send("DELIVER_DONE", site=site, dsn=dsn, reason=reason)
+        finally:
+            with self.lock:
+                self.now += 1
         return True
 
     def to(self):

@@ -190,10 +190,10 @@ def test_transport_away():
         is_eq(g.list()[qid]["rcpts"], [("u@far.test", "unknown mail transport error")], "deferred with that reason")
         # retry is away too: qmgr defers by itself.
         g.agent("retry").service.close()
+        g.route["gone2.test"] = ("nosuch2", "gone2.test")
+        qid = g.put("u@gone2.test", flags=["-k"])       # found by the next qmgr
         for s in g.pids("qmgr"):
             g.kill(s)
-        g.route["gone2.test"] = ("nosuch2", "gone2.test")
-        qid = g.put("u@gone2.test", flags=["-k"])
         g.wait_queue(qid, "deferred")
         g.wait_log(r"qmgr\[\d+\]: %s: to=<u@gone2\.test>, relay=none, delay=\S+, delays=\S+, dsn=4\.3\.0, status=deferred \(mail transport unavailable\)$" % qid)
         ok(True, "without a retry service qmgr writes the record")
