@@ -1,5 +1,6 @@
 /* Opening content, with a small cache of descriptors, and reading its lines. */
 #include "base/buf.h"
+#include "base/htab.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "queue/io.h"
@@ -14,17 +15,24 @@
 #define READ_AHEAD (64u << 10) /* of a content reader */
 
 struct content_file {
-	struct list node; /* most recently used first */
+	struct list idle; /* least recently used first, while nobody uses it */
 	char *path;
 	int fd;
 	unsigned users;
+	bool current; /* by_path leads here */
 };
-static struct list files = {&files, &files};
-static unsigned idle_files;
+static struct htab by_path;
+static struct content_file **by_fd;
+static size_t by_fd_size;
+static struct list idle_files = {&idle_files, &idle_files};
+static unsigned idle_count;
 
 static void file_forget(struct content_file *f)
 {
-	list_remove(&f->node);
+	list_remove(&f->idle);
+	if (f->current)
+		htab_del(&by_path, str_of(f->path));
+	by_fd[f->fd] = NULL;
 	close(f->fd);
 	free(f->path);
 	free(f);
@@ -39,53 +47,75 @@ static bool file_is_current(const struct content_file *f)
 	return fstat(f->fd, &st) == 0 && st.st_nlink > 0;
 }
 
+/* The cached file of this name, if it is still that. */
+static struct content_file *file_cached(const char *path)
+{
+	struct content_file *f = htab_get(&by_path, str_of(path));
+
+	if (!f || file_is_current(f))
+		return f;
+	htab_del(&by_path, str_of(path));
+	f->current = false;
+	if (f->users == 0) {
+		idle_count--;
+		file_forget(f);
+	}
+	return NULL;
+}
+
+static void file_remember(const char *path, int fd)
+{
+	struct content_file *f = mem_zero(sizeof *f);
+
+	f->path = mem_strdup(path);
+	f->fd = fd;
+	f->users = 1;
+	f->current = true;
+	list_init(&f->idle);
+	htab_set(&by_path, str_of(path), f);
+	if ((size_t)fd >= by_fd_size) {
+		size_t size = (size_t)fd * 2 + 16;
+
+		by_fd = mem_realloc(by_fd, size * sizeof *by_fd);
+		memset(by_fd + by_fd_size, 0, (size - by_fd_size) * sizeof *by_fd);
+		by_fd_size = size;
+	}
+	by_fd[fd] = f;
+}
+
 int queue_content_open(const char *path, struct err *err)
 {
-	struct content_file *f;
+	struct content_file *f = file_cached(path);
 	int fd;
 
-	LIST_FOREACH (f, &files, struct content_file, node) {
-		if (strcmp(f->path, path) != 0)
-			continue;
-		if (f->users == 0) {
-			idle_files--;
-			if (!file_is_current(f)) {
-				file_forget(f);
-				break;
-			}
-		} else if (!file_is_current(f)) {
-			continue; /* its users may go on with it */
+	if (f) {
+		if (f->users++ == 0) {
+			idle_count--;
+			list_remove(&f->idle);
 		}
-		f->users++;
-		list_remove(&f->node);
-		list_prepend(&files, &f->node);
 		return f->fd;
 	}
 	fd = io_open(path, O_RDONLY, 0, "queue.file.open");
 	if (fd < 0)
 		return err_errno(err, errno, "open %s", path);
-	f = mem_zero(sizeof *f);
-	f->path = mem_strdup(path);
-	f->fd = fd;
-	f->users = 1;
-	list_init(&f->node);
-	list_prepend(&files, &f->node);
+	file_remember(path, fd);
 	return fd;
 }
 
 void queue_content_release(int fd)
 {
-	struct content_file *f, *oldest = NULL;
+	struct content_file *f = fd >= 0 && (size_t)fd < by_fd_size ? by_fd[fd] : NULL;
 
-	LIST_FOREACH (f, &files, struct content_file, node) {
-		if (f->fd == fd && f->users > 0 && --f->users == 0)
-			idle_files++;
-		if (f->users == 0)
-			oldest = f;
+	if (!f || f->users == 0 || --f->users > 0)
+		return;
+	if (!f->current) {
+		file_forget(f);
+		return;
 	}
-	if (idle_files > IDLE_MAX && oldest) {
-		idle_files--;
-		file_forget(oldest);
+	list_append(&idle_files, &f->idle);
+	if (++idle_count > IDLE_MAX) {
+		idle_count--;
+		file_forget(LIST_ITEM(idle_files.next, struct content_file, idle));
 	}
 }
 

@@ -112,20 +112,49 @@ static bool recover_check(const char *path, struct err *err)
 	return fd >= 0 || err->code != EBADMSG;
 }
 
+/* Nothing may be wrong with a file for which the log's copy is given up. */
+static bool recover_is_whole(const char *path, struct err *err)
+{
+	struct arena a = {0};
+	struct envelope e;
+	struct qfile_head h;
+	int fd = qfile_open(path, O_RDONLY, &h, err);
+	bool whole = fd >= 0 && qfile_read_envelope(fd, &h, &e, &a, NULL, err) == 0 &&
+		     qfile_check_content(fd, &h, err) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	arena_free(&a);
+	return whole;
+}
+
+static struct queue_ref *recover_ref(
+    const struct recovery *r, const char *id, struct queue_ref *ref)
+{
+	*ref = (struct queue_ref){.lane = LANE_FILE};
+	snprintf(ref->id, sizeof ref->id, "%s", id);
+	snprintf(ref->queue, sizeof ref->queue, "%s", r->queue);
+	return ref;
+}
+
 static bool recover_file(const char *path, const char *id, void *arg)
 {
 	struct recovery *r = arg;
-	struct queue_ref ref = {.lane = LANE_FILE};
+	struct queue_ref ref;
 	uintptr_t index = (uintptr_t)htab_get(&r->by_id, str_of(id));
 	struct err err;
 	struct stat st;
 
-	if (index)
+	if (index) {
+		if (!recover_is_whole(path, &err)) {
+			queue_store_corrupt(r->store, recover_ref(r, id, &ref), err.text);
+			return true;
+		}
 		r->v[index - 1].superseded = true;
+	}
 	if (strcmp(r->queue, "maildrop") == 0 || lstat(path, &st) < 0 || !(st.st_mode & S_IXUSR))
 		return true;
-	snprintf(ref.id, sizeof ref.id, "%s", id);
-	snprintf(ref.queue, sizeof ref.queue, "%s", r->queue);
+	recover_ref(r, id, &ref);
 	if (status_index_file_finished(r->store->index, id)) {
 		store_unlink(r->store, &ref);
 		return true;
