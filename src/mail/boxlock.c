@@ -21,99 +21,110 @@ static const struct name_row styles_table[] = {
     {NULL, 0},
 };
 
-static int try_fcntl(int fd)
+/* Locks of the open file, not of the process, where the kernel has them for this file system. */
+static int set_fcntl(int fd, short type)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+	int r = fcntl(fd, F_OFD_SETLK, &lock);
 
-	return fcntl(fd, F_SETLK, &lock);
+	return r < 0 && errno == EINVAL ? fcntl(fd, F_SETLK, &lock) : r;
 }
 
-static void end_fcntl(int fd)
-{
-	struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-
-	fcntl(fd, F_SETLK, &lock);
-}
+enum { TAKEN = 0, BUSY = 1, FAILED = -1 };
 
 /* An exclusive creation is atomic on every local file system. */
-static int try_dotlock(const char *path)
+static int try_dotlock(struct boxlock *l, const char *path, struct err *err)
 {
+	struct buf name = {0};
 	struct stat st;
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd, r = TAKEN;
 
+	buf_printf(&name, "%s.lock", path);
+	fd = openat(
+	    l->folder, buf_text(&name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0) {
 		dprintf(fd, "%ld\n", (long)getpid());
 		close(fd);
-		return 0;
+		l->dotlock = mem_strdup(buf_text(&name));
+	} else {
+		r = errno == EEXIST ? BUSY : FAILED;
+		err_errno(err, errno, "unable to create lock file %s", buf_text(&name));
+		if (r == BUSY &&
+		    fstatat(l->folder, buf_text(&name), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    time(NULL) > st.st_mtime + conf.stale_lock_time)
+			unlinkat(l->folder, buf_text(&name), 0);
 	}
-	if (errno == EEXIST) {
-		if (stat(path, &st) == 0 && time(NULL) > st.st_mtime + conf.stale_lock_time)
-			unlink(path);
-		errno = EAGAIN;
-	}
-	return -1;
+	buf_free(&name);
+	return r;
 }
 
-static bool is_busy(int error)
+static int lock_failed(struct err *err)
 {
-	return error == EAGAIN || error == EACCES || error == EWOULDBLOCK;
+	int error = errno;
+
+	err_errno(err, error, "unable to lock for exclusive access");
+	return error == EAGAIN || error == EACCES || error == EWOULDBLOCK ? BUSY : FAILED;
 }
 
-/* One attempt at all of them; what was taken is given back when another fails. errno tells. */
-static int try_all(struct boxlock *l, uint64_t styles, const char *dotlock)
+static int try_locks(struct boxlock *l, const char *path, unsigned styles, struct err *err)
 {
-	int error;
+	int r = TAKEN;
 
-	if ((styles & STYLE_DOTLOCK) && try_dotlock(dotlock) < 0)
-		return -1;
-	if ((styles & STYLE_FCNTL) && try_fcntl(l->fd) < 0)
-		goto dotlock;
-	if ((styles & STYLE_FLOCK) && flock(l->fd, LOCK_EX | LOCK_NB) < 0)
-		goto fcntl;
 	if (styles & STYLE_DOTLOCK)
-		l->dotlock = mem_strdup(dotlock);
+		r = try_dotlock(l, path, err);
+	if (r == TAKEN && (styles & STYLE_FCNTL) && set_fcntl(l->fd, F_WRLCK) < 0)
+		r = lock_failed(err);
+	if (r == TAKEN && (styles & STYLE_FLOCK) && flock(l->fd, LOCK_EX | LOCK_NB) < 0)
+		r = lock_failed(err);
+	return r;
+}
+
+int boxlock_styles(const char *list, unsigned *styles, struct err *err)
+{
+	uint64_t mask;
+
+	if (names_mask(styles_table, str_of(list), &mask, err) < 0)
+		return err_prefix(err, "lock style");
+	*styles = (unsigned)mask;
 	return 0;
-fcntl:
-	error = errno;
-	if (styles & STYLE_FCNTL)
-		end_fcntl(l->fd);
-	errno = error;
-dotlock:
-	error = errno;
-	if (styles & STYLE_DOTLOCK)
-		unlink(dotlock);
-	errno = error;
-	return -1;
+}
+
+int boxlock_try(
+    struct boxlock *l, int folder, const char *path, int fd, unsigned styles, struct err *err)
+{
+	int r;
+
+	*l = (struct boxlock){.fd = fd, .folder = folder};
+	r = try_locks(l, path, styles, err);
+	if (r != TAKEN)
+		boxlock_release(l);
+	return r;
 }
 
 int boxlock_take(struct boxlock *l, const char *path, int fd, const char *styles, struct err *err)
 {
-	struct buf dotlock = {0};
-	uint64_t mask;
-	int error = EAGAIN;
+	unsigned mask;
+	int r = BUSY;
 
-	*l = (struct boxlock){.fd = fd};
-	if (names_mask(styles_table, str_of(styles), &mask, err) < 0)
-		return err_prefix(err, "lock style");
-	buf_printf(&dotlock, "%s.lock", path);
-	for (int i = 0; i < conf.deliver_lock_attempts; i++) {
+	if (boxlock_styles(styles, &mask, err) < 0)
+		return -1;
+	for (int i = 0; i < conf.deliver_lock_attempts && r == BUSY; i++) {
 		if (i > 0)
 			sleep((unsigned)conf.deliver_lock_delay);
-		error = try_all(l, mask, buf_text(&dotlock)) == 0 ? 0 : errno;
-		if (!is_busy(error))
-			break;
+		r = boxlock_try(l, AT_FDCWD, path, fd, mask, err);
 	}
-	buf_free(&dotlock);
-	return error ? err_errno(err, error, "unable to lock for exclusive access: %s", path) : 0;
+	if (r == BUSY && err)
+		return err_errno(err, err->code, "unable to lock for exclusive access: %s", path);
+	return r;
 }
 
 void boxlock_release(struct boxlock *l)
 {
 	if (l->dotlock) {
-		unlink(l->dotlock);
+		unlinkat(l->folder, l->dotlock, 0);
 		free(l->dotlock);
 		l->dotlock = NULL;
 	}
-	end_fcntl(l->fd);
+	set_fcntl(l->fd, F_UNLCK);
 	flock(l->fd, LOCK_UN);
 }

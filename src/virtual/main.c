@@ -1,0 +1,248 @@
+/* virtual: delivers into mailboxes and maildirs that tables name. */
+#include "base/mem.h"
+#include "log/log.h"
+#include "loop/work.h"
+#include "param/param.h"
+#include "service/service.h"
+#include "virtual/become.h"
+#include "virtual/box.h"
+#include "virtual/lookup.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define PAUSE_MIN 20 /* ms, between attempts at a lock */
+
+static unsigned lock_styles;
+
+/* --- a mailbox file gets one message at a time: who waits for another delivery of this worker does
+ * not meet its locks */
+
+struct busy {
+	struct list node;
+	const char *path;
+	struct cond freed;
+	unsigned users;
+	bool held;
+};
+static struct list busy_boxes = {&busy_boxes, &busy_boxes};
+
+static struct busy *busy_find(const char *path)
+{
+	struct busy *b;
+
+	LIST_FOREACH (b, &busy_boxes, struct busy, node)
+		if (strcmp(b->path, path) == 0)
+			return b;
+	b = mem_zero(sizeof *b);
+	b->path = mem_strdup(path);
+	cond_init(&b->freed);
+	list_append(&busy_boxes, &b->node);
+	return b;
+}
+
+static void busy_leave(struct busy *b)
+{
+	if (!b->held)
+		cond_wake_one(&b->freed);
+	if (--b->users > 0)
+		return;
+	list_remove(&b->node);
+	free((char *)b->path);
+	free(b);
+}
+
+/* NULL: it stayed busy until the deadline. May wait. */
+static struct busy *busy_begin(const char *path, int64_t deadline)
+{
+	struct busy *b = busy_find(path);
+
+	b->users++;
+	while (b->held) {
+		if (cond_wait(&b->freed, deadline) != WAIT_OK) {
+			busy_leave(b);
+			return NULL;
+		}
+	}
+	b->held = true;
+	return b;
+}
+
+static void busy_end(struct busy *b)
+{
+	b->held = false;
+	busy_leave(b);
+}
+
+/* --- delivery */
+
+struct attempt {
+	struct letter letter;
+	int result;
+};
+
+static void attempt_in_thread(void *arg)
+{
+	struct attempt *t = arg;
+	struct letter *l = &t->letter;
+
+	t->result = -1;
+	if (become_user(l->box->uid, l->box->gid, &l->err) < 0)
+		return;
+	t->result = l->box->maildir ? maildir_deliver(l) : mailbox_deliver(l);
+	become_self();
+}
+
+/* May wait. */
+static void deliver_mailbox(struct attempt *t)
+{
+	int64_t longest = (int64_t)conf.deliver_lock_delay * 1000, pause = PAUSE_MIN;
+	int64_t deadline = deadline_in(longest * conf.deliver_lock_attempts);
+	struct busy *busy = busy_begin(t->letter.full, deadline);
+
+	t->result = -1;
+	if (!busy) {
+		err_errno(&t->letter.err, EAGAIN, "unable to lock for exclusive access");
+		return;
+	}
+	for (;;) {
+		work_run(attempt_in_thread, t);
+		if (t->result <= 0 || loop_now() >= deadline || co_sleep(pause) != WAIT_OK)
+			break;
+		pause = pause * 2 < longest ? pause * 2 : longest;
+	}
+	busy_end(busy);
+}
+
+static void explain_access(const struct letter *l)
+{
+	if (!l->box->maildir || l->err.code != EACCES)
+		return;
+	log_warn("maildir access problem for UID/GID=%u/%u: %s", (unsigned)l->box->uid,
+	    (unsigned)l->box->gid, l->err.text);
+	log_warn("perhaps you need to create the maildirs in advance");
+}
+
+static void tell_failure(struct delivery *d, struct delivery_rcpt *r, const struct letter *l)
+{
+	bool full = l->err.code == EDQUOT || l->err.code == EFBIG;
+	struct fate f = {.kind = full ? RCPT_BOUNCED : RCPT_DEFERRED, .relay = "virtual"};
+
+	f.dsn = full ? "5.2.2" : l->writing ? "4.3.0" : "4.2.0";
+	f.reason = l->box->maildir
+		       ? arena_printf(&d->arena, "maildir delivery failed: %s", l->err.text)
+		       : arena_printf(
+			     &d->arena, "delivery failed to mailbox %s: %s", l->full, l->err.text);
+	explain_access(l);
+	if (l->torn)
+		log_warn("%.*s: mailbox %s keeps a part of the message: it could not be cut off",
+		    STR_FMT(d->m.queue_id), l->full);
+	delivery_fate(d, r, &f);
+}
+
+static void tell_success(struct delivery *d, struct delivery_rcpt *r, bool maildir)
+{
+	bool probe = d->m.flags & (DELIVER_PROBE | DELIVER_REPORT_ONLY);
+	struct fate f = {.kind = RCPT_SENT, .dsn = "2.0.0", .relay = "virtual"};
+
+	f.reason = arena_printf(&d->arena, "%s to %s", probe ? "delivers" : "delivered",
+	    maildir ? "maildir" : "mailbox");
+	delivery_fate(d, r, &f);
+}
+
+static void deliver_box(struct delivery *d, struct delivery_rcpt *r, const struct box *box)
+{
+	struct attempt t = {.letter = {.d = d,
+				.rcpt = r,
+				.box = box,
+				.base = conf.virtual_mailbox_base,
+				.lock = lock_styles}};
+	char *full =
+	    arena_printf(&d->arena, "%s/%.*s", conf.virtual_mailbox_base, STR_FMT(box->path));
+
+	t.letter.full = full;
+	if (box->maildir)
+		work_run(attempt_in_thread, &t);
+	else
+		deliver_mailbox(&t);
+	if (t.result == 0)
+		tell_success(d, r, box->maildir);
+	else
+		tell_failure(d, r, &t.letter);
+}
+
+static void deliver_rcpt(struct delivery *d, struct delivery_rcpt *r)
+{
+	struct fate f = {.relay = "virtual"};
+	struct box box;
+
+	switch (lookup_box(r->address, &box, &d->arena)) {
+	case TABLE_NONE:
+		f.kind = RCPT_BOUNCED;
+		f.dsn = "5.1.1";
+		f.reason = arena_printf(&d->arena, "unknown user: \"%.*s\"", STR_FMT(r->address));
+		delivery_fate(d, r, &f);
+		return;
+	case TABLE_ERROR:
+		f.kind = RCPT_DEFERRED;
+		f.dsn = "4.3.5";
+		f.reason = "mail system configuration error";
+		delivery_fate(d, r, &f);
+		return;
+	case TABLE_FOUND:
+		break;
+	}
+	if (d->m.flags & (DELIVER_PROBE | DELIVER_REPORT_ONLY))
+		tell_success(d, r, box.maildir);
+	else
+		deliver_box(d, r, &box);
+}
+
+static void virtual_deliver(struct delivery *d)
+{
+	for (size_t i = 0; i < d->nrcpts; i++)
+		deliver_rcpt(d, &d->rcpts[i]);
+}
+
+static void virtual_serve(struct stream *qmgr, const struct hostaddr *peer)
+{
+	(void)peer;
+	delivery_serve(qmgr, virtual_deliver);
+}
+
+static void check_limits(void)
+{
+	if (conf.virtual_mailbox_limit == 0)
+		return;
+	if (conf.message_size_limit == 0)
+		log_fatal("configuration error: virtual_mailbox_limit is limited but "
+			  "message_size_limit is unlimited");
+	if (conf.virtual_mailbox_limit < conf.message_size_limit)
+		log_fatal("configuration error: virtual_mailbox_limit is smaller than "
+			  "message_size_limit");
+}
+
+static void virtual_setup(void)
+{
+	struct err err;
+
+	check_limits();
+	if (conf.virtual_mailbox_base[0] == 0)
+		log_fatal("parameter virtual_mailbox_base: empty; it must name the folder of the "
+			  "mailboxes");
+	if (boxlock_styles(conf.virtual_mailbox_lock, &lock_styles, &err) < 0)
+		log_fatal("parameter virtual_mailbox_lock: %s", err.text);
+	lookup_setup();
+	delivery_filter(
+	    maps_open("virtual_delivery_status_filter", conf.virtual_delivery_status_filter, 0));
+	become_setup();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct service service = {.program = "virtual",
+	    .setup = virtual_setup,
+	    .serve = virtual_serve,
+	    .keep_root = true};
+
+	return service_main(argc, argv, &service);
+}
