@@ -172,6 +172,11 @@ long service_limit(void)
 	return worker.limit;
 }
 
+bool service_by_hand(void)
+{
+	return worker.by_hand;
+}
+
 struct scope *service_scope(void)
 {
 	return &worker.scope;

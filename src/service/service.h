@@ -48,6 +48,7 @@ bool service_stopping(void);      /* SIGTERM: in a few seconds the process ends 
 int service_worker(void);	   /* slot number */
 long service_sessions(void);	   /* being served now */
 long service_limit(void);	   /* of this worker */
+bool service_by_hand(void);	   /* -S: one session on standard input */
 struct scope *service_scope(void); /* for coroutines that live as long as the worker */
 /* Extra words of the master.cf command line that are no options (pipe's argv=...). */
 const char *const *service_args(void);

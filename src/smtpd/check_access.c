@@ -1,249 +1,11 @@
-/* access(5): look-up keys and actions. */
-#include "smtpd/eval.h"
+/* access(5): the keys that tables are asked for. */
+#include "smtpd/access.h"
 #include "smtpd/rules.h"
 
 #include "log/log.h"
 #include "mail/addr.h"
-#include "mail/dsn.h"
 #include "param/param.h"
-#include "smtpd/restrict.h"
 #include "table/matchlist.h"
-
-/* --- actions */
-
-struct action_ctx {
-	struct eval *e;
-	const char *table, *object, *class;
-	str arg;      /* text behind the action's word */
-};
-
-/* Splits "5.7.99 text" and gives "5.7.1" where the text has no code of its own. */
-static const char *take_dsn(struct action_ctx *c, const char *fallback, str *text)
-{
-	size_t n = dsn_valid(c->arg);
-
-	*text = c->arg;
-	if (n == 0)
-		return fallback;
-	*text = str_trim(str_from(c->arg, n));
-	return arena_cstr(c->e->arena, str_head(c->arg, n));
-}
-
-static enum outcome deny(struct action_ctx *c, int code, const char *dsn)
-{
-	str text;
-
-	dsn = take_dsn(c, dsn, &text);
-	return eval_reject(c->e, code, dsn, "%s: %s rejected: %.*s", c->object, c->class,
-	    text.n ? (int)text.n : 13, text.n ? text.p : "Access denied");
-}
-
-static enum outcome act_reject(struct action_ctx *c)
-{
-	return deny(c, conf.access_map_reject_code, "5.7.1");
-}
-
-static enum outcome act_defer(struct action_ctx *c)
-{
-	return deny(c, conf.access_map_defer_code, "4.7.1");
-}
-
-static enum outcome act_defer_if_permit(struct action_ctx *c)
-{
-	str text;
-	const char *dsn = take_dsn(c, "4.7.1", &text);
-
-	eval_defer_if_permit(c->e, conf.access_map_defer_code, dsn, "%s: %s rejected: %.*s", c->object,
-	    c->class, text.n ? (int)text.n : 19, text.n ? text.p : "Service unavailable");
-	return OUT_DUNNO;
-}
-
-static enum outcome act_defer_if_reject(struct action_ctx *c)
-{
-	str text;
-	const char *dsn = take_dsn(c, "4.7.1", &text);
-
-	eval_defer_if_reject(c->e, conf.access_map_defer_code, dsn, "%s: %s rejected: %.*s", c->object,
-	    c->class, text.n ? (int)text.n : 19, text.n ? text.p : "Service unavailable");
-	return OUT_DUNNO;
-}
-
-static void log_action(struct action_ctx *c, const char *verb, const char *triggers, str arg)
-{
-	const char *text =
-	    arena_printf(c->e->arena, "%s: %s %s%s%.*s", c->object, c->class, triggers, arg.n ? " " : "", STR_FMT(arg));
-
-	restrict_log(c->e->s, verb, text);
-}
-
-/* "triggers HOLD action", or the text that the table gave. */
-static void log_plain(struct action_ctx *c, const char *verb, const char *word)
-{
-	if (c->arg.n)
-		log_action(c, verb, arena_cstr(c->e->arena, c->arg), STR(""));
-	else
-		log_action(c, verb, arena_printf(c->e->arena, "triggers %s action", word), STR(""));
-}
-
-static enum outcome act_hold(struct action_ctx *c)
-{
-	log_plain(c, "hold", "HOLD");
-	c->e->s->tx.act.hold = true;
-	return OUT_DUNNO;
-}
-
-static enum outcome act_discard(struct action_ctx *c)
-{
-	log_plain(c, "discard", "DISCARD");
-	c->e->s->tx.act.discard = true;
-	return OUT_OK;
-}
-
-static enum outcome act_filter(struct action_ctx *c)
-{
-	if (str_chr(c->arg, ':') <= 0) {
-		log_warn("access table %s has FILTER entry without transport:destination", c->table);
-		return OUT_DUNNO;
-	}
-	log_action(c, "filter", "triggers FILTER", c->arg);
-	c->e->s->tx.act.filter = arena_str(&c->e->s->tx.arena, c->arg);
-	return OUT_DUNNO;
-}
-
-static bool has_address(struct action_ctx *c, const char *word)
-{
-	if (str_chr(c->arg, '@') > 0)
-		return true;
-	log_warn("access table %s: %s entry needs an address user@domain", c->table, word);
-	return false;
-}
-
-static enum outcome act_redirect(struct action_ctx *c)
-{
-	if (!has_address(c, "REDIRECT"))
-		return OUT_DUNNO;
-	log_action(c, "redirect", "triggers REDIRECT", c->arg);
-	c->e->s->tx.act.redirect = arena_str(&c->e->s->tx.arena, c->arg);
-	return OUT_DUNNO;
-}
-
-/* Appends to a list in the transaction's arena. */
-static void append(struct session *s, str **v, size_t *n, str item)
-{
-	str *more = arena_alloc(&s->tx.arena, (*n + 1) * sizeof(str));
-
-	if (*n)
-		memcpy(more, *v, *n * sizeof(str));
-	more[(*n)++] = arena_str(&s->tx.arena, item);
-	*v = more;
-}
-
-static enum outcome act_bcc(struct action_ctx *c)
-{
-	struct message_actions *act = &c->e->s->tx.act;
-
-	if (!has_address(c, "BCC"))
-		return OUT_DUNNO;
-	log_action(c, "bcc", "triggers BCC", c->arg);
-	append(c->e->s, &act->bcc, &act->nbcc, c->arg);
-	return OUT_DUNNO;
-}
-
-/* A header line: "Name: value". It stands above our Received, in the order of the rules, once. */
-static enum outcome act_prepend(struct action_ctx *c)
-{
-	struct message_actions *act = &c->e->s->tx.act;
-	ptrdiff_t colon = str_chr(c->arg, ':');
-
-	if (colon <= 0) {
-		log_warn("access table %s: bad header text in PREPEND action", c->table);
-		return OUT_DUNNO;
-	}
-	if (c->e->list == LIST_END_OF_DATA) {
-		log_warn("access table %s: PREPEND is too late at the end of data", c->table);
-		return OUT_DUNNO;
-	}
-	append(c->e->s, &act->prepend, &act->nprepend, c->arg);
-	return OUT_DUNNO;
-}
-
-static enum outcome act_warn(struct action_ctx *c)
-{
-	restrict_log(c->e->s, "warn", c->arg.n ? arena_cstr(c->e->arena, c->arg) : "");
-	return OUT_DUNNO;
-}
-
-static enum outcome act_info(struct action_ctx *c)
-{
-	restrict_log(c->e->s, "info", c->arg.n ? arena_cstr(c->e->arena, c->arg) : "");
-	return OUT_DUNNO;
-}
-
-static enum outcome act_ok(struct action_ctx *c)
-{
-	(void)c;
-	return OUT_OK;
-}
-
-static enum outcome act_dunno(struct action_ctx *c)
-{
-	(void)c;
-	return OUT_DUNNO;
-}
-
-static const struct {
-	const char *word;
-	enum outcome (*act)(struct action_ctx *c);
-} actions[] = {
-    {"OK", act_ok},
-    {"RELAY", act_ok},
-    {"DUNNO", act_dunno},
-    {"REJECT", act_reject},
-    {"DEFER", act_defer},
-    {"DEFER_IF_PERMIT", act_defer_if_permit},
-    {"DEFER_IF_REJECT", act_defer_if_reject},
-    {"HOLD", act_hold},
-    {"DISCARD", act_discard},
-    {"FILTER", act_filter},
-    {"REDIRECT", act_redirect},
-    {"BCC", act_bcc},
-    {"PREPEND", act_prepend},
-    {"WARN", act_warn},
-    {"INFO", act_info},
-};
-
-/* "450 text", "550 5.1.1 text" */
-static bool numeric_reply(struct action_ctx *c, str word, enum outcome *o)
-{
-	uint64_t code;
-
-	if (word.n != 3 || (word.p[0] != '4' && word.p[0] != '5') || !str_to_u64(word, &code) || c->arg.n == 0)
-		return false;
-	*o = deny(c, (int)code, word.p[0] == '4' ? "4.7.1" : "5.7.1");
-	return true;
-}
-
-enum outcome access_act(struct eval *e, const char *table, str result, const char *object, const char *class)
-{
-	struct action_ctx c = {.e = e, .table = table, .object = object, .class = class};
-	str rest = result, word;
-	enum outcome o;
-
-	if (!str_word(&rest, " \t\r\n", &word))
-		return eval_config_error(e, object, class);
-	c.arg = str_trim(rest);
-	if (str_is_digits(result))
-		return OUT_OK; /* other documents' habit: all digits mean OK */
-	if (numeric_reply(&c, word, &o))
-		return o;
-	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
-		if (str_eq_nocase(word, str_of(actions[i].word)))
-			return actions[i].act(&c);
-	/* Anything else is a list of restrictions; one that does not exist is a configuration error there. */
-	return eval_text_as(e, result, table, object, class);
-}
-
-/* --- keys */
 
 enum key_result { KEY_NONE, KEY_FOUND, KEY_FAILED };
 
@@ -272,8 +34,13 @@ static enum key_result get(struct search *f, str key)
 static enum key_result find_domain(struct search *f, str domain)
 {
 	static int with_dot = -1;
-	enum key_result k = get(f, domain);
+	enum key_result k;
 
+	if (str_ends(domain, STR(".")))
+		domain = str_head(domain, domain.n - 1);
+	if (domain.n == 0)
+		return KEY_NONE;
+	k = get(f, domain);
 	if (with_dot < 0)
 		with_dot = !matchlist_parent_matches("smtpd_access_maps");
 	if (k != KEY_NONE || !table_partial_keys(f->table))
@@ -331,17 +98,52 @@ static enum key_result find_mail(struct search *f, str address)
 	return k;
 }
 
-static enum outcome conclude(struct search *f, enum key_result k, const char *object, const char *class)
+static enum outcome conclude(struct search *f, enum key_result k, struct subject about)
 {
 	enum outcome o = OUT_DUNNO;
 
 	if (k == KEY_FAILED)
-		o = eval_config_error(f->e, object, class);
+		o = eval_table_error(f->e, about);
 	else if (k == KEY_FOUND)
-		o = access_act(f->e, table_spec(f->table), buf_view(&f->value), object, class);
+		o = access_act(f->e, table_spec(f->table), buf_view(&f->value), about);
 	buf_free(&f->value);
 	return o;
 }
+
+/* --- what the DNS says of a name must not permit anything: who owns the name decides it */
+
+static enum outcome no_ok(
+    struct eval *e, const struct rule *r, struct subject about, enum outcome o)
+{
+	if (o != OUT_OK || e->s->tx.act.discard)
+		return o;
+	log_warn("restriction %s returns OK for %s", r->name, about.object);
+	log_warn("this is not allowed for security reasons");
+	log_warn("use DUNNO instead of OK if you want to make an exception");
+	return eval_config_error(e);
+}
+
+enum outcome access_host_name(
+    struct eval *e, const struct rule *r, str host, struct subject about, bool *found)
+{
+	struct search f = {.e = e, .table = r->table};
+	enum key_result k = table_is_address(r->table) ? KEY_NONE : find_domain(&f, host);
+
+	*found = k != KEY_NONE;
+	return no_ok(e, r, about, conclude(&f, k, about));
+}
+
+enum outcome access_host_addr(
+    struct eval *e, const struct rule *r, str addr, struct subject about, bool *found)
+{
+	struct search f = {.e = e, .table = r->table};
+	enum key_result k = find_address(&f, addr);
+
+	*found = k != KEY_NONE;
+	return no_ok(e, r, about, conclude(&f, k, about));
+}
+
+/* --- restrictions */
 
 enum outcome check_client_access(struct eval *e, const struct rule *r)
 {
@@ -349,28 +151,25 @@ enum outcome check_client_access(struct eval *e, const struct rule *r)
 	const struct client *c = &e->s->client;
 	enum key_result k = KEY_NONE;
 
-	if (!table_is_address(r->table) && strcmp(c->name, "unknown") != 0)
+	if (!table_is_address(r->table))
 		k = find_domain(&f, str_of(c->name));
 	if (k == KEY_NONE)
 		k = find_address(&f, str_of(c->addr));
-	return conclude(&f, k, arena_printf(e->arena, "<%s>", c->namaddr), "Client host");
+	return conclude(&f, k, eval_client(e));
 }
 
 enum outcome check_reverse_client_access(struct eval *e, const struct rule *r)
 {
 	struct search f = {.e = e, .table = r->table};
 	const struct client *c = &e->s->client;
+	struct subject about = {c->reverse_name, "Unverified Client host"};
 	enum key_result k = KEY_NONE;
-	enum outcome o;
 
-	if (strcmp(c->reverse_name, "unknown") != 0)
+	if (!table_is_address(r->table))
 		k = find_domain(&f, str_of(c->reverse_name));
-	o = conclude(&f, k, arena_printf(e->arena, "<%s>", c->reverse_name), "Unverified Client host");
-	if (o == OUT_OK) {
-		log_warn("%s: %s: OK is not allowed for an unverified name", r->name, table_spec(r->table));
-		return eval_config_error(e, arena_printf(e->arena, "<%s>", c->reverse_name), "Unverified Client host");
-	}
-	return o;
+	if (k == KEY_NONE)
+		k = find_address(&f, str_of(c->addr));
+	return no_ok(e, r, about, conclude(&f, k, about));
 }
 
 enum outcome check_helo_access(struct eval *e, const struct rule *r)
@@ -379,27 +178,35 @@ enum outcome check_helo_access(struct eval *e, const struct rule *r)
 
 	if (!e->s->helo)
 		return OUT_DUNNO;
-	return conclude(&f, find_domain(&f, str_of(e->s->helo)),
-	    arena_printf(e->arena, "<%s>", e->s->helo), "Helo command");
+	return conclude(&f, find_domain(&f, str_of(e->s->helo)), eval_helo(e));
+}
+
+/* An address that routes by itself is ambiguous: the tables are not asked
+ * (allow_untrusted_routing). */
+static bool is_ambiguous(const struct resolved *route)
+{
+	return route && (route->flags & RESOLVE_ROUTED) && !(route->flags & RESOLVE_LOCAL) &&
+	       !conf.allow_untrusted_routing;
 }
 
 enum outcome check_sender_access(struct eval *e, const struct rule *r)
 {
 	struct search f = {.e = e, .table = r->table};
-	str sender = e->s->tx.sender;
-	const char *object = arena_printf(e->arena, "<%.*s>", STR_FMT(sender));
-	enum key_result k;
+	str sender = e->s->tx.sender, null_key = str_of(conf.smtpd_null_access_lookup_key);
+	const struct resolved *route;
+	enum key_result k = KEY_NONE;
 
 	if (!sender.p)
 		return OUT_DUNNO;
-	if (sender.n == 0) {
-		str key = str_of(conf.smtpd_null_access_lookup_key);
-		k = key.n ? get(&f, key) : KEY_NONE;
-	} else {
-		const struct resolved *route = eval_sender_route(e);
+	if (sender.n > 0) {
+		route = eval_sender_route(e);
+		if (is_ambiguous(route))
+			return OUT_DUNNO;
 		k = find_mail(&f, route ? route->recipient : sender);
+	} else if (null_key.n > 0) {
+		k = get(&f, null_key);
 	}
-	return conclude(&f, k, object, "Sender address");
+	return conclude(&f, k, eval_sender(e));
 }
 
 enum outcome check_recipient_access(struct eval *e, const struct rule *r)
@@ -411,8 +218,9 @@ enum outcome check_recipient_access(struct eval *e, const struct rule *r)
 	if (rcpt.n == 0)
 		return OUT_DUNNO;
 	route = eval_rcpt_route(e);
-	return conclude(&f, find_mail(&f, route ? route->recipient : rcpt),
-	    arena_printf(e->arena, "<%.*s>", STR_FMT(rcpt)), "Recipient address");
+	if (is_ambiguous(route))
+		return OUT_DUNNO;
+	return conclude(&f, find_mail(&f, route ? route->recipient : rcpt), eval_recipient(e));
 }
 
 enum outcome check_etrn_access(struct eval *e, const struct rule *r)
@@ -421,5 +229,18 @@ enum outcome check_etrn_access(struct eval *e, const struct rule *r)
 
 	if (e->etrn.n == 0)
 		return OUT_DUNNO;
-	return conclude(&f, find_domain(&f, e->etrn), eval_object(e), "Etrn command");
+	return conclude(&f, find_domain(&f, e->etrn),
+	    (struct subject){arena_cstr(e->arena, e->etrn), "Etrn command"});
+}
+
+enum outcome check_sasl_access(struct eval *e, const struct rule *r)
+{
+	struct search f = {.e = e, .table = r->table};
+	const char *user = e->s->sasl_username;
+
+	if (!conf.smtpd_sasl_auth_enable || !user)
+		return OUT_DUNNO;
+	if (*conf.smtpd_sasl_local_domain)
+		user = arena_printf(e->arena, "%s@%s", user, conf.smtpd_sasl_local_domain);
+	return conclude(&f, get(&f, str_of(user)), (struct subject){user, "SASL login name"});
 }

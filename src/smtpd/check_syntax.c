@@ -10,7 +10,7 @@ static bool fully_qualified(str name)
 {
 	if (str_ends(name, STR(".")))
 		name = str_head(name, name.n - 1);
-	return str_chr(name, '.') > 0 && hostname_valid(name, NULL);
+	return str_chr(name, '.') > 0 && addr_domain_valid(name, conf.smtputf8_enable);
 }
 
 enum outcome check_invalid_helo(struct eval *e, const struct rule *r)
@@ -20,10 +20,11 @@ enum outcome check_invalid_helo(struct eval *e, const struct rule *r)
 	(void)r;
 	if (!e->s->helo)
 		return OUT_DUNNO;
-	if (helo.p[0] == '[' ? addr_literal(helo, &ip) : hostaddr_is_numeric(helo) || hostname_valid(helo, NULL))
+	if (helo.n && helo.p[0] == '[' ? addr_literal(helo, &ip)
+				       : hostaddr_is_numeric(helo) || hostname_valid(helo, NULL))
 		return OUT_DUNNO;
-	return eval_reject(e, conf.invalid_hostname_reject_code, "5.5.2",
-	    "<%s>: Helo command rejected: Invalid name", e->s->helo);
+	return eval_reject_subject(
+	    e, conf.invalid_hostname_reject_code, "5.5.2", eval_helo(e), "Invalid name");
 }
 
 enum outcome check_non_fqdn_helo(struct eval *e, const struct rule *r)
@@ -31,31 +32,31 @@ enum outcome check_non_fqdn_helo(struct eval *e, const struct rule *r)
 	str helo = str_of(e->s->helo), ip;
 
 	(void)r;
-	if (!e->s->helo || (helo.p[0] == '[' && addr_literal(helo, &ip)) || fully_qualified(helo))
+	if (!e->s->helo || addr_literal(helo, &ip) || fully_qualified(helo))
 		return OUT_DUNNO;
-	return eval_reject(e, conf.non_fqdn_reject_code, "5.5.2",
-	    "<%s>: Helo command rejected: need fully-qualified hostname", e->s->helo);
+	return eval_reject_subject(
+	    e, conf.non_fqdn_reject_code, "5.5.2", eval_helo(e), "need fully-qualified hostname");
 }
 
-static enum outcome need_fqdn(struct eval *e, str address, const char *class)
+static enum outcome need_fqdn(struct eval *e, str address, struct subject about)
 {
 	str domain = addr_domain(address), ip;
 
 	if (address.n == 0 || addr_literal(domain, &ip) || fully_qualified(domain) ||
 	    str_eq_nocase(address, STR("postmaster")))
 		return OUT_DUNNO;
-	return eval_reject(e, conf.non_fqdn_reject_code, "5.5.2",
-	    "<%.*s>: %s address rejected: need fully-qualified address", STR_FMT(address), class);
+	return eval_reject_subject(
+	    e, conf.non_fqdn_reject_code, "5.5.2", about, "need fully-qualified address");
 }
 
 enum outcome check_non_fqdn_sender(struct eval *e, const struct rule *r)
 {
 	(void)r;
-	return e->s->tx.sender.p ? need_fqdn(e, e->s->tx.sender, "Sender") : OUT_DUNNO;
+	return e->s->tx.sender.p ? need_fqdn(e, e->s->tx.sender, eval_sender(e)) : OUT_DUNNO;
 }
 
 enum outcome check_non_fqdn_recipient(struct eval *e, const struct rule *r)
 {
 	(void)r;
-	return need_fqdn(e, e->s->tx.rcpt, "Recipient");
+	return need_fqdn(e, e->s->tx.rcpt, eval_recipient(e));
 }

@@ -4,9 +4,9 @@
 
 #include "log/log.h"
 #include "mail/addr.h"
+#include "mail/addrfind.h"
 #include "mail/dsn.h"
 #include "param/param.h"
-#include "mail/addrfind.h"
 
 static struct maps *canonical, *rcpt_canonical, *send_canonical, *relocated;
 static struct maps *local_rcpts, *virtual_alias, *virtual_mailbox, *relay_rcpts;
@@ -15,7 +15,8 @@ void check_unlisted_setup(void)
 {
 	unsigned flags = TABLE_FOLD | TABLE_UTF8;
 
-	rcpt_canonical = maps_open("recipient_canonical_maps", conf.recipient_canonical_maps, flags);
+	rcpt_canonical =
+	    maps_open("recipient_canonical_maps", conf.recipient_canonical_maps, flags);
 	send_canonical = maps_open("sender_canonical_maps", conf.sender_canonical_maps, flags);
 	canonical = maps_open("canonical_maps", conf.canonical_maps, flags);
 	relocated = maps_open("relocated_maps", conf.relocated_maps, flags);
@@ -25,17 +26,17 @@ void check_unlisted_setup(void)
 	local_rcpts = maps_open("local_recipient_maps", conf.local_recipient_maps, flags);
 }
 
-/* One question: is address in maps? class and what shape the refusal. */
+/* One question: does the address exist? about and dsn shape the refusal. */
 struct question {
 	struct eval *e;
-	str address;        /* as resolved */
-	str given;          /* as the client gave it */
-	const char *class;  /* "Recipient address" */
-	const char *dsn;    /* of "User unknown" */
-	bool failed;        /* a table failed */
+	str address;	      /* as resolved */
+	struct subject about; /* as the client gave it */
+	const char *dsn;      /* of "User unknown" */
+	bool failed;	      /* a table failed */
 };
 
-static enum table_result find(struct question *q, struct maps *maps, unsigned how, struct buf *value)
+static enum table_result find(
+    struct question *q, struct maps *maps, unsigned how, struct buf *value)
 {
 	enum table_result t;
 	struct err err;
@@ -52,24 +53,27 @@ static enum table_result find(struct question *q, struct maps *maps, unsigned ho
 
 static enum outcome moved(struct question *q, const char *where)
 {
-	return eval_reject(q->e, 550, "5.1.6", "<%.*s>: %s rejected: %s%s", STR_FMT(q->given), q->class,
-	    conf.relocated_prefix_enable ? "User has moved to " : "", where);
+	const char *dsn = eval_fit_dsn(q->e, "5.1.6", q->about.class);
+
+	return eval_reject_subject(q->e, 550, dsn, q->about,
+	    arena_printf(q->e->arena, "%s%s",
+		conf.relocated_prefix_enable ? "User has moved to " : "", where));
 }
 
 /* What the class of an address says of users who are in no table. */
 struct class_rule {
 	uint32_t flag;
 	struct maps **maps;
-	const char *maps_param;
 	int *code;
 	const char *table;
 };
 static const struct class_rule classes[] = {
-    {RESOLVE_LOCAL, &local_rcpts, "local", &conf.unknown_local_recipient_reject_code, "local recipient table"},
-    {RESOLVE_ALIAS, &virtual_alias, "alias", &conf.unknown_virtual_alias_reject_code, "virtual alias table"},
-    {RESOLVE_VIRTUAL, &virtual_mailbox, "virtual", &conf.unknown_virtual_mailbox_reject_code,
+    {RESOLVE_LOCAL, &local_rcpts, &conf.unknown_local_recipient_reject_code,
+	"local recipient table"},
+    {RESOLVE_ALIAS, &virtual_alias, &conf.unknown_virtual_alias_reject_code, "virtual alias table"},
+    {RESOLVE_VIRTUAL, &virtual_mailbox, &conf.unknown_virtual_mailbox_reject_code,
 	"virtual mailbox table"},
-    {RESOLVE_RELAY, &relay_rcpts, "relay", &conf.unknown_relay_recipient_reject_code,
+    {RESOLVE_RELAY, &relay_rcpts, &conf.unknown_relay_recipient_reject_code,
 	"relay recipient table"},
 };
 
@@ -83,9 +87,11 @@ static const struct class_rule *class_of(const struct resolved *r)
 
 static enum outcome unknown_user(struct question *q, const struct class_rule *c)
 {
-	return eval_reject(q->e, *c->code, q->dsn, "<%.*s>: %s rejected: User unknown%s%s",
-	    STR_FMT(q->given), q->class, conf.show_user_unknown_table_name ? " in " : "",
-	    conf.show_user_unknown_table_name ? c->table : "");
+	bool tell = conf.show_user_unknown_table_name;
+
+	return eval_reject_subject(q->e, *c->code, q->dsn, q->about,
+	    arena_printf(
+		q->e->arena, "User unknown%s%s", tell ? " in " : "", tell ? c->table : ""));
 }
 
 /* An error: or retry: route is a refusal in itself, with the next hop as its text. */
@@ -93,18 +99,19 @@ static enum outcome error_route(struct question *q, const struct resolved *r)
 {
 	bool retry = str_eq(r->transport, STR("retry"));
 	size_t n = dsn_valid(r->nexthop);
-	char dsn[16] = "";
-	str text = r->nexthop;
+	const char *dsn = "5.0.0";
 
-	if (n > 0 && n < sizeof(dsn)) {
-		memcpy(dsn, text.p, n);
-		dsn[n] = 0;
-		text = str_trim(str_from(text, n));
-	} else {
-		strcpy(dsn, "5.0.0");
-	}
-	return eval_reject(q->e, retry ? 450 : 550, dsn, "<%.*s>: %s rejected: %.*s", STR_FMT(q->given),
-	    q->class, STR_FMT(text));
+	if (n > 0)
+		dsn = eval_fit_dsn(
+		    q->e, arena_cstr(q->e->arena, str_head(r->nexthop, n)), q->about.class);
+	return eval_reject_subject(q->e, retry ? 450 : 550, dsn, q->about,
+	    arena_cstr(q->e->arena, str_trim(str_from(r->nexthop, n))));
+}
+
+static bool is_error(const struct resolved *r)
+{
+	return str_eq(r->transport, str_of(conf.error_service_name)) ||
+	       str_eq(r->transport, STR("retry"));
 }
 
 static unsigned local_flag(const struct resolved *r)
@@ -125,7 +132,7 @@ static enum outcome in_class_tables(struct question *q, const struct resolved *r
 	if (t == TABLE_FOUND)
 		return OUT_DUNNO;
 	if (t == TABLE_ERROR)
-		return eval_lookup_error(q->e, arena_printf(q->e->arena, "<%.*s>", STR_FMT(q->given)), q->class);
+		return eval_lookup_error(q->e, q->about);
 	return unknown_user(q, c);
 }
 
@@ -136,13 +143,14 @@ static enum outcome exists(struct question *q, const struct resolved *r, struct 
 	enum outcome o = OUT_DUNNO;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rewriting); i++)
-		if (find(q, rewriting[i], ADDR_FIND_CANONICAL | local_flag(r), &value) == TABLE_FOUND)
+		if (find(q, rewriting[i], ADDR_FIND_CANONICAL | local_flag(r), &value) ==
+		    TABLE_FOUND)
 			goto out;
 	if (find(q, relocated, ADDR_FIND_CANONICAL | local_flag(r), &value) == TABLE_FOUND)
 		o = moved(q, buf_text(&value));
 	else if (q->failed)
-		o = eval_lookup_error(q->e, arena_printf(q->e->arena, "<%.*s>", STR_FMT(q->given)), q->class);
-	else if (str_eq(r->transport, STR("error")) || str_eq(r->transport, STR("retry")))
+		o = eval_lookup_error(q->e, q->about);
+	else if (!(r->flags & RESOLVE_ALIAS) && is_error(r))
 		o = error_route(q, r);
 	else
 		o = in_class_tables(q, r);
@@ -154,28 +162,26 @@ out:
 enum outcome check_rcpt_exists(struct eval *e)
 {
 	const struct resolved *r = eval_rcpt_route(e);
-	struct question q = {.e = e, .given = e->s->tx.rcpt, .class = "Recipient address", .dsn = "5.1.1"};
+	struct question q = {.e = e, .about = eval_recipient(e), .dsn = "5.1.1"};
 
 	e->rcpt_checked = true;
 	if (!r || (r->flags & RESOLVE_FAIL))
-		return eval_lookup_error(
-		    e, arena_printf(e->arena, "<%.*s>", STR_FMT(q.given)), "Recipient address");
+		return eval_lookup_error(e, q.about);
 	q.address = r->recipient;
 	return exists(&q, r, rcpt_canonical);
 }
 
 enum outcome check_sender_exists(struct eval *e)
 {
-	struct question q = {.e = e, .given = e->s->tx.sender, .class = "Sender address", .dsn = "5.1.0"};
+	struct question q = {.e = e, .about = eval_sender(e), .dsn = "5.1.0"};
 	const struct resolved *r;
 
 	e->sender_checked = true;
-	if (q.given.n == 0)
+	if (e->s->tx.sender.n == 0)
 		return OUT_DUNNO;
 	r = eval_sender_route(e);
 	if (!r || (r->flags & RESOLVE_FAIL))
-		return eval_lookup_error(
-		    e, arena_printf(e->arena, "<%.*s>", STR_FMT(q.given)), "Sender address");
+		return eval_lookup_error(e, q.about);
 	q.address = r->recipient;
 	return exists(&q, r, send_canonical);
 }

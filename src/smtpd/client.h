@@ -4,7 +4,7 @@
 
 #include "smtpd/session.h"
 
-/* Whether list (local_header_rewrite_clients) names this client. May wait (tables). */
-bool client_is_local(struct session *s, const char *list);
+/* Whether local_header_rewrite_clients names this client. May wait (tables). */
+bool client_is_local(struct session *s);
 
 #endif

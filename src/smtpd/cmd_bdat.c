@@ -1,6 +1,7 @@
 /* BDAT (RFC 3030): "BDAT" SP chunk-size [SP "LAST"] CRLF octets */
 #include "smtpd/session.h"
 
+#include "log/log.h"
 #include "param/param.h"
 #include "smtpd/content.h"
 #include "smtpd/restrict.h"
@@ -50,7 +51,8 @@ static bool read_chunk(struct session *s, uint64_t size, bool keep)
 	return true;
 }
 
-/* A chunk that is refused: its octets are read all the same, and what follows is refused until RSET. */
+/* A chunk that is refused: its octets are read all the same, and what follows is refused until
+ * RSET. */
 static void refuse(struct session *s, uint64_t size, const char *reply)
 {
 	if (s->content)
@@ -68,8 +70,10 @@ static const char *objection(struct session *s, uint64_t size, bool last)
 		return "503 5.5.1 Error: need RCPT command";
 	if (s->tx.nrcpts == 0)
 		return "554 5.5.1 Error: no valid recipients";
-	if (size == 0 && !last)
+	if (size == 0 && !last) {
+		log_warn("%s: null BDAT request from %s", s->tx.queue_id, s->client.namaddr);
 		return "551 5.7.1 Null BDAT request";
+	}
 	if (conf.message_size_limit > 0 && size > (uint64_t)conf.message_size_limit)
 		return "552 5.3.4 Chunk exceeds message size limit";
 	if (!s->content && !restrict_data(s))
@@ -98,6 +102,9 @@ void cmd_bdat(struct session *s, str args)
 		return;
 	}
 	if (!parse(args, &size, &last)) {
+		log_warn("%s: malformed BDAT command syntax from %s: BDAT %.*s",
+		    s->tx.queue_id[0] ? s->tx.queue_id : "NOQUEUE", s->client.namaddr,
+		    STR_FMT(str_head(args, 100)));
 		session_reply(s, "521 5.5.4 Syntax: BDAT count [LAST]");
 		return;
 	}
@@ -118,8 +125,8 @@ void cmd_bdat(struct session *s, str args)
 		return;
 	if (last)
 		finish(s);
-	else if (content_refused(s))
-		refuse(s, 0, content_refusal(s));
+	else if ((no = content_refusal(s)))
+		refuse(s, 0, no);
 	else
 		session_reply(s, "250 2.0.0 Ok: %llu bytes", (unsigned long long)size);
 }

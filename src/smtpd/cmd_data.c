@@ -46,7 +46,7 @@ static bool may_begin(struct session *s, str args)
 		session_reply(s, "503 5.5.1 Error: need RCPT command");
 	} else if (s->tx.nrcpts == 0) {
 		session_reply(s, "554 5.5.1 Error: no valid recipients");
-	} else if (str_trim(args).n > 0) {
+	} else if (args.n > 0) {
 		session_reply(s, "501 5.5.4 Syntax: DATA");
 	} else if (!restrict_data(s)) {
 		session_reply_text(s, buf_view(&s->verdict));

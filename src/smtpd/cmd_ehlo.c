@@ -1,4 +1,5 @@
-/* EHLO (RFC 5321 4.1.1.1) and the keywords of its reply, in the order that clients of Postfix know. */
+/* EHLO (RFC 5321 4.1.1.1) and the keywords of its reply, in the order that clients of Postfix know.
+ */
 #include "smtpd/ehlo.h"
 
 #include "log/event.h"
@@ -59,6 +60,10 @@ void cmd_ehlo(struct session *s, str args)
 	if (!conf.disable_vrfy_command)
 		keyword(s, &reply, EHLO_VRFY, "VRFY");
 	keyword(s, &reply, EHLO_ETRN, "ETRN");
+	if (s->xclient)
+		keyword(s, &reply, EHLO_XCLIENT, "XCLIENT " XCLIENT_ATTRS);
+	if (s->xforward)
+		keyword(s, &reply, EHLO_XFORWARD, "XFORWARD " XFORWARD_ATTRS);
 	keyword(s, &reply, EHLO_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES");
 	keyword(s, &reply, EHLO_8BITMIME, "8BITMIME");
 	keyword(s, &reply, EHLO_DSN, "DSN");

@@ -5,10 +5,25 @@
 #include "param/param.h"
 #include "smtpd/restrict.h"
 
+#include <stdlib.h>
+
+/* The name goes into headers and log lines: one word of it, no longer than a name can be, without
+ * what means something there. */
+static void take_name(struct session *s, str args)
+{
+	char name[256];
+	size_t n = 0;
+
+	for (; n < args.n && n < sizeof(name) - 1 && args.p[n] != ' ' && args.p[n] != '\t'; n++) {
+		unsigned char c = (unsigned char)args.p[n];
+		name[n] = c > ' ' && c != 127 && !strchr("<>()\\\";@", c) ? (char)c : '?';
+	}
+	session_set_helo(s, str_mem(name, n));
+}
+
 bool helo_accept(struct session *s, const char *verb, str args)
 {
-	const char *old = s->helo;
-	struct buf name = {0};
+	char *old;
 
 	args = str_trim(args);
 	if (args.n == 0) {
@@ -16,20 +31,17 @@ bool helo_accept(struct session *s, const char *verb, str args)
 		return false;
 	}
 	transaction_reset(s);
-	/* The name goes into headers and log lines: keep one printable word. */
-	for (size_t i = 0; i < args.n && i < 255 && args.p[i] != ' ' && args.p[i] != '\t'; i++)
-		buf_char(&name, args.p[i] > ' ' && args.p[i] != 127 && !strchr("<>()\\\";@", args.p[i])
-				    ? args.p[i]
-				    : '?');
-	s->helo = arena_cstr(&s->arena, buf_view(&name));
-	s->protocol = "SMTP";
-	buf_free(&name);
+	old = s->helo;
+	s->helo = NULL;
+	take_name(s, args);
 	if (!restrict_helo(s)) {
 		session_reply_text(s, buf_view(&s->verdict));
+		free(s->helo);
 		s->helo = old;
 		return false;
 	}
-	s->stage = verb;
+	free(old);
+	s->protocol = "SMTP";
 	return true;
 }
 

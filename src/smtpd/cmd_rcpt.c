@@ -3,7 +3,6 @@
  * Parameters: NOTIFY, ORCPT (RFC 3461 4.1, 4.2). */
 #include "smtpd/session.h"
 
-#include "log/event.h"
 #include "mail/addr.h"
 #include "mail/dsn.h"
 #include "param/param.h"
@@ -56,12 +55,14 @@ static bool take_params(struct session *s, struct ipc_env_rcpt *r, str rest)
 /* What is over the limit is refused softly; a client that goes on and on collects errors. */
 static bool over_limit(struct session *s)
 {
+	static const char text[] = "452 4.5.3 Error: too many recipients";
+
 	if (s->tx.nrcpts < (size_t)conf.smtpd_recipient_limit)
 		return false;
-	s->tx.refused_over_limit++;
-	session_reply(s, "452 4.5.3 Error: too many recipients");
-	if (s->tx.refused_over_limit <= (size_t)conf.smtpd_recipient_overshoot_limit && s->errors > 0)
-		s->errors--;
+	if (s->tx.over_limit++ < (size_t)conf.smtpd_recipient_overshoot_limit)
+		session_reply_free(s, text);
+	else
+		session_reply(s, text);
 	return true;
 }
 
@@ -71,21 +72,13 @@ static void accept_rcpt(struct session *s, const struct ipc_env_rcpt *env)
 
 	if (tx->nrcpts == tx->rcpts_cap) {
 		size_t cap = tx->rcpts_cap ? tx->rcpts_cap * 2 : 4;
-		struct rcpt *more = arena_alloc(&tx->arena, cap * sizeof(*more));
+		struct ipc_env_rcpt *more = arena_alloc(&tx->arena, cap * sizeof(*more));
 		if (tx->nrcpts)
 			memcpy(more, tx->rcpts, tx->nrcpts * sizeof(*more));
 		tx->rcpts = more;
 		tx->rcpts_cap = cap;
 	}
-	tx->rcpts[tx->nrcpts++].env = *env;
-}
-
-static void need_queue_id(struct session *s)
-{
-	if (s->tx.queue_id[0])
-		return;
-	queue_id_new(s->tx.queue_id);
-	log_smtpd_client(s->tx.queue_id, s->client.namaddr, NULL, NULL, NULL, NULL, NULL);
+	tx->rcpts[tx->nrcpts++] = *env;
 }
 
 static bool parse(struct session *s, str args, struct ipc_env_rcpt *env)
@@ -114,9 +107,8 @@ void cmd_rcpt(struct session *s, str args)
 		session_reply(s, "503 5.5.1 Error: need MAIL command");
 		return;
 	}
-	if (!parse(s, args, &env))
-		return;
-	if (over_limit(s))
+	s->tx.rcpt = (str){0};
+	if (over_limit(s) || !parse(s, args, &env))
 		return;
 	s->tx.rcpt = env.address;
 	if (!restrict_rcpt(s)) {
@@ -124,6 +116,6 @@ void cmd_rcpt(struct session *s, str args)
 		return;
 	}
 	accept_rcpt(s, &env);
-	need_queue_id(s);
+	transaction_open(s);
 	session_reply(s, "250 2.1.5 Ok");
 }

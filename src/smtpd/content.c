@@ -1,53 +1,97 @@
 #include "smtpd/content.h"
 
-#include "base/clock.h"
+#include "ipc/drop.h"
 #include "log/event.h"
 #include "log/log.h"
 #include "mail/dsn.h"
 #include "param/param.h"
 #include "smtpd/received.h"
 #include "smtpd/restrict.h"
+#include "smtpd/standalone.h"
 #include "smtpwire/wire.h"
 
 #include <stdio.h>
 
 struct content {
-	struct cleanup *cleanup; /* NULL: the message is discarded or was refused early */
-	const char *refusal;     /* reply for the end of data; NULL: none */
-	uint64_t received;       /* bytes from the client */
-	uint64_t size;
+	struct cleanup *cleanup; /* both NULL: the message is discarded or was refused early */
+	struct drop *drop;	 /* stand-alone mode */
+	const char *refusal;	 /* reply for the end of data; NULL: none */
+	uint64_t received;	 /* bytes from the client */
 	struct wire_stuff stuff; /* BDAT */
 };
+
+/* --- envelope */
+
+static bool is_local(struct session *s)
+{
+	if (s->forwarded && s->forwarded->source)
+		return strcasecmp(s->forwarded->source, "LOCAL") == 0;
+	return restrict_local_client(s);
+}
+
+static void attr(struct cleanup *c, const char *name, const char *value)
+{
+	if (value)
+		cleanup_attr(c, name, str_of(value));
+}
+
+/* Who sent it, for log lines and XFORWARD further on: the client, or whom it speaks for. What
+ * XFORWARD did not tell is empty. */
+static void put_origin(struct session *s, struct cleanup *c)
+{
+	const struct forwarded *f = s->forwarded;
+	const struct client *cl = &s->client;
+	struct buf origin = {0};
+
+	if (f) {
+		buf_printf(&origin, "%s[%s]", f->name ? f->name : "unknown",
+		    f->addr ? f->addr : "unknown");
+		attr(c, "log_client_name", f->name ? f->name : "");
+		attr(c, "log_client_address", f->addr ? f->addr : "");
+		attr(c, "log_client_port", f->port ? f->port : "");
+		attr(c, "log_helo_name", f->helo ? f->helo : "");
+		attr(c, "log_protocol_name", f->proto ? f->proto : "");
+		attr(c, "log_ident", f->ident ? f->ident : "");
+	} else {
+		buf_cstr(&origin, cl->namaddr);
+		attr(c, "log_client_name", cl->name);
+		attr(c, "log_client_address", cl->addr);
+		attr(c, "log_client_port", cl->port);
+		attr(c, "log_helo_name", s->helo);
+		attr(c, "log_protocol_name", s->protocol);
+		attr(c, "log_ident", s->tx.queue_id);
+	}
+	attr(c, "log_message_origin", buf_text(&origin));
+	buf_free(&origin);
+}
 
 /* Who the client was, for log lines, milters, XFORWARD and pipe macros further on. */
 static void put_attributes(struct session *s, struct cleanup *c)
 {
 	const struct client *cl = &s->client;
 
-	cleanup_attr(c, "rewrite_context", str_of(restrict_local_client(s) ? "local" : "remote"));
-	cleanup_attr(c, "log_client_name", str_of(cl->name));
-	cleanup_attr(c, "log_client_address", str_of(cl->addr));
-	cleanup_attr(c, "log_client_port", str_of(cl->port));
-	cleanup_attr(c, "log_message_origin", str_of(cl->namaddr));
-	if (s->helo)
-		cleanup_attr(c, "log_helo_name", str_of(s->helo));
-	cleanup_attr(c, "log_protocol_name", str_of(s->protocol));
-	cleanup_attr(c, "client_name", str_of(cl->name));
-	cleanup_attr(c, "reverse_client_name", str_of(cl->reverse_name));
-	cleanup_attr(c, "client_address", str_of(cl->addr));
-	cleanup_attr(c, "client_port", str_of(cl->port));
-	if (s->helo)
-		cleanup_attr(c, "helo_name", str_of(s->helo));
-	cleanup_attr(c, "protocol_name", str_of(s->protocol));
-	cleanup_attr(c, "server_address", str_of(s->server_addr));
-	cleanup_attr(c, "server_port", str_of(s->server_port));
+	attr(c, "rewrite_context", is_local(s) ? "local" : "remote");
+	put_origin(s, c);
+	attr(c, "client_name", cl->name);
+	attr(c, "reverse_client_name", cl->reverse_name);
+	attr(c, "client_address", cl->addr);
+	attr(c, "client_port", cl->port);
+	attr(c, "helo_name", s->helo);
+	attr(c, "protocol_name", s->protocol);
+	attr(c, "server_address", s->server_addr);
+	attr(c, "server_port", s->server_port);
+	attr(c, "sasl_method", s->sasl_method);
+	attr(c, "sasl_username", s->sasl_username);
+	if (s->tx.sasl_sender.n)
+		cleanup_attr(c, "sasl_sender", s->tx.sasl_sender);
 }
 
 static void put_action(struct cleanup *c, const char *action, str value)
 {
 	struct ipc_cleanup_env m = {.action = str_of(action), .value = value};
 
-	cleanup_put(c, MSG_CLEANUP_ENV, &m);
+	if (value.n)
+		cleanup_put(c, MSG_CLEANUP_ENV, &m);
 }
 
 static void put_envelope(struct session *s, struct cleanup *c)
@@ -56,14 +100,11 @@ static void put_envelope(struct session *s, struct cleanup *c)
 
 	cleanup_put(c, MSG_ENV_SENDER, &tx->env);
 	put_attributes(s, c);
-	if (tx->act.filter.n)
-		put_action(c, "filter", tx->act.filter);
-	if (tx->act.redirect.n)
-		put_action(c, "redirect", tx->act.redirect);
-	for (size_t i = 0; i < tx->act.nbcc; i++)
-		put_action(c, "bcc", tx->act.bcc[i]);
+	put_action(c, "filter", tx->act.filter);
+	put_action(c, "redirect", tx->act.redirect);
+	put_action(c, "bcc", tx->act.bcc);
 	for (size_t i = 0; i < tx->nrcpts; i++)
-		cleanup_put(c, MSG_ENV_RCPT, &tx->rcpts[i].env);
+		cleanup_put(c, MSG_ENV_RCPT, &tx->rcpts[i]);
 }
 
 /* receive_override_options takes away from what cleanup does by default. */
@@ -75,14 +116,46 @@ static uint32_t cleanup_flags(struct session *s)
 		flags |= CLEANUP_FLAG_HOLD;
 	if (s->tx.env.flags & SENDER_SMTPUTF8)
 		flags |= CLEANUP_FLAG_SMTPUTF8;
-	if (restrict_local_client(s))
+	if (is_local(s))
 		flags |= CLEANUP_FLAG_LOCAL_HEADERS;
 	return flags;
 }
 
-static const char *cleanup_socket(struct session *s)
+/* --- where it goes */
+
+static void open_cleanup(struct session *s, struct content *c)
 {
-	return arena_printf(&s->tx.arena, "public/%s", conf.cleanup_service_name);
+	const char *socket = arena_printf(&s->tx.arena, "public/%s", conf.cleanup_service_name);
+
+	c->cleanup =
+	    cleanup_open(socket, str_of(s->tx.queue_id), s->tx.arrival_us, cleanup_flags(s));
+	put_envelope(s, c->cleanup);
+}
+
+static void open_drop(struct session *s, struct content *c)
+{
+	c->drop = drop_open();
+	drop_put(c->drop, MSG_ENV_SENDER, &s->tx.env);
+	for (size_t i = 0; i < s->tx.nrcpts; i++)
+		drop_put(c->drop, MSG_ENV_RCPT, &s->tx.rcpts[i]);
+}
+
+static void give(struct content *c, str wire)
+{
+	if (c->cleanup)
+		cleanup_content(c->cleanup, wire);
+	else if (c->drop)
+		drop_content(c->drop, wire);
+}
+
+static void give_up(struct content *c)
+{
+	if (c->cleanup)
+		cleanup_abort(c->cleanup);
+	if (c->drop)
+		drop_abort(c->drop);
+	c->cleanup = NULL;
+	c->drop = NULL;
 }
 
 void content_begin(struct session *s)
@@ -91,17 +164,19 @@ void content_begin(struct session *s)
 	struct buf header = {0};
 
 	s->content = c;
+	c->stuff.lead.on = true;
 	if (s->tx.act.discard)
 		return;
-	c->cleanup = cleanup_open(cleanup_socket(s), str_of(s->tx.queue_id), s->tx.arrival_us,
-	    cleanup_flags(s));
-	put_envelope(s, c->cleanup);
+	if (standalone_drops())
+		open_drop(s, c);
+	else
+		open_cleanup(s, c);
 	for (size_t i = 0; i < s->tx.act.nprepend; i++) {
 		buf_str(&header, s->tx.act.prepend[i]);
 		buf_cstr(&header, "\r\n");
 	}
 	received_header(s, &header);
-	cleanup_content(c->cleanup, buf_view(&header));
+	give(c, buf_view(&header));
 	buf_free(&header);
 }
 
@@ -109,12 +184,9 @@ void content_put(struct session *s, str wire)
 {
 	struct content *c = s->content;
 
-	if (c->refusal && c->cleanup) {
-		cleanup_abort(c->cleanup);
-		c->cleanup = NULL;
-	}
-	if (c->cleanup)
-		cleanup_content(c->cleanup, wire);
+	if (c->refusal)
+		give_up(c);
+	give(c, wire);
 }
 
 void content_count(struct session *s, uint64_t received, uint64_t size)
@@ -122,8 +194,9 @@ void content_count(struct session *s, uint64_t received, uint64_t size)
 	struct content *c = s->content;
 
 	c->received = received;
-	c->size = s->tx.size = size;
-	if (conf.message_size_limit > 0 && size > (uint64_t)conf.message_size_limit && !c->refusal) {
+	s->tx.size = size;
+	if (conf.message_size_limit > 0 && size > (uint64_t)conf.message_size_limit &&
+	    !c->refusal) {
 		log_smtpd_size(s->tx.queue_id);
 		content_refuse(s, "552 5.3.4 Error: message file too big");
 	}
@@ -142,7 +215,7 @@ void content_refuse(struct session *s, const char *reply)
 
 const char *content_refusal(const struct session *s)
 {
-	return s->content->refusal;
+	return s->content ? s->content->refusal : NULL;
 }
 
 void content_newlines(struct session *s, bool bare_lf)
@@ -157,10 +230,9 @@ void content_newlines(struct session *s, bool bare_lf)
 		snprintf(reply, sizeof(reply), "%d 5.5.2 %s Error: bare <LF> received",
 		    conf.smtpd_forbid_bare_newline_reject_code, conf.myhostname);
 		content_refuse(s, arena_cstr(&s->tx.arena, str_of(reply)));
-		s->ending = true;
 	} else if (strcasecmp(conf.smtpd_forbid_bare_newline, "note") == 0) {
-		log_info("%s: disconnect: END-OF-MESSAGE from %s: bare <LF> received", s->tx.queue_id,
-		    s->client.namaddr);
+		log_info("%s: disconnect: END-OF-MESSAGE from %s: bare <LF> received",
+		    s->tx.queue_id, s->client.namaddr);
 	}
 }
 
@@ -178,17 +250,13 @@ void content_unstuffed_end(struct session *s, struct buf *out)
 	content_newlines(s, s->content->stuff.bare_lf);
 }
 
-bool content_refused(const struct session *s)
-{
-	return s->content && s->content->refusal;
-}
-
 void content_abort(struct session *s)
 {
-	if (s->content->cleanup)
-		cleanup_abort(s->content->cleanup);
+	give_up(s->content);
 	s->content = NULL;
 }
+
+/* --- the end */
 
 /* Replies to the end of data by cleanup's verdict. */
 static const char *const verdict_text[] = {
@@ -207,51 +275,75 @@ static const char *const verdict_text[] = {
 static void reply_verdict(struct session *s, enum cleanup_status status, const struct buf *text)
 {
 	str why = buf_view(text);
+	uint64_t code;
 
+	if ((size_t)status >= ARRAY_SIZE(verdict_text) || !verdict_text[status])
+		status = CLEANUP_BAD;
 	if (why.n == 0)
 		session_reply(s, "%s", verdict_text[status]);
-	else if (str_to_u64(str_head(why, 3), &(uint64_t){0}) && why.n > 3 && why.p[3] == ' ')
+	else if (why.n > 3 && why.p[3] == ' ' && str_to_u64(str_head(why, 3), &code))
 		session_reply_text(s, why); /* a whole reply */
 	else
-		session_reply(s, "%.3s %s", why.p[0] == '4' ? "451" : verdict_text[status], why.p);
+		session_reply(
+		    s, "%.3s %.*s", why.p[0] == '4' ? "451" : verdict_text[status], STR_FMT(why));
 }
 
-static void reply_queued(struct session *s)
+static void reply_queued(struct session *s, str id)
 {
-	s->errors = 0;
+	s->errors = s->junk = 0;
 	if (s->bdat == BDAT_OK)
-		session_reply(s, "250 2.0.0 Ok: %llu bytes queued as %s",
-		    (unsigned long long)s->content->received, s->tx.queue_id);
+		session_reply(s, "250 2.0.0 Ok: %llu bytes queued as %.*s",
+		    (unsigned long long)s->content->received, STR_FMT(id));
 	else
-		session_reply(s, "250 2.0.0 Ok: queued as %s", s->tx.queue_id);
+		session_reply(s, "250 2.0.0 Ok: queued as %.*s", STR_FMT(id));
+}
+
+static void commit_drop(struct session *s, struct content *c)
+{
+	struct buf id = {0}, text = {0};
+	int status = drop_commit(c->drop, &id, &text);
+
+	c->drop = NULL;
+	if (status == 0) {
+		reply_queued(s, buf_view(&id));
+	} else {
+		log_warn(
+		    "postdrop: exit status %d%s%s", status, text.n ? ": " : "", buf_text(&text));
+		session_reply(s, "%s", verdict_text[CLEANUP_WRITE]);
+	}
+	buf_free(&id);
+	buf_free(&text);
+}
+
+static void commit_cleanup(struct session *s, struct content *c)
+{
+	struct buf text = {0};
+	enum cleanup_status status = cleanup_commit(c->cleanup, &text);
+
+	c->cleanup = NULL;
+	if (status == CLEANUP_OK)
+		reply_queued(s, str_of(s->tx.queue_id));
+	else
+		reply_verdict(s, status, &text);
+	buf_free(&text);
 }
 
 void content_end(struct session *s)
 {
 	struct content *c = s->content;
-	struct buf text = {0};
-	enum cleanup_status status;
 
-	if (!c->refusal && !restrict_end_of_data(s)) {
-		if (c->cleanup)
-			cleanup_abort(c->cleanup);
-		c->cleanup = NULL;
-		session_reply_text(s, buf_view(&s->verdict));
-	} else if (c->refusal) {
+	if (c->refusal) {
 		session_reply(s, "%s", c->refusal);
-	} else if (!c->cleanup) {
-		reply_queued(s); /* DISCARD */
+	} else if (!restrict_end_of_data(s)) {
+		session_reply_text(s, buf_view(&s->verdict));
+	} else if (c->drop) {
+		commit_drop(s, c);
+	} else if (c->cleanup) {
+		commit_cleanup(s, c);
 	} else {
-		status = cleanup_commit(c->cleanup, &text);
-		c->cleanup = NULL;
-		if (status == CLEANUP_OK)
-			reply_queued(s);
-		else
-			reply_verdict(s, status, &text);
+		reply_queued(s, str_of(s->tx.queue_id)); /* DISCARD */
 	}
-	if (c->cleanup)
-		cleanup_abort(c->cleanup);
-	c->cleanup = NULL;
-	buf_free(&text);
+	give_up(c);
 	transaction_reset(s);
+	forwarded_reset(s);
 }

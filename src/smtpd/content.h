@@ -8,13 +8,14 @@
 void content_begin(struct session *s);
 /* Content in wire form. May wait. */
 void content_put(struct session *s, str wire);
-/* Ends the message and answers the client with cleanup's verdict; resets the transaction. May wait. */
+/* Ends the message and answers the client with cleanup's verdict; resets the transaction. May wait.
+ */
 void content_end(struct session *s);
 void content_abort(struct session *s);
-/* Notes that the content breaks a limit or rule: it is still read to its end, then refused with this reply. */
+/* Notes that the content breaks a limit or rule: it is still read to its end, then refused with
+ * this reply. */
 void content_refuse(struct session *s, const char *reply);
-bool content_refused(const struct session *s);
-const char *content_refusal(const struct session *s);
+const char *content_refusal(const struct session *s); /* NULL: none */
 /* A bare <LF> was (or was not) in the content: reject or note it by smtpd_forbid_bare_newline. */
 void content_newlines(struct session *s, bool bare_lf);
 /* BDAT: turns raw octets into wire form, appended to out, and counts them. */

@@ -5,8 +5,8 @@
 #include "smtpd/session.h"
 
 void footer_setup(void);
-/* Adds the footer that fits the reply ("550 5.1.1 ...") behind it, attributes expanded; its lines become
- * further reply lines (a footer that begins with \c joins the last). May wait (tables). */
-void footer_add(struct session *s, struct buf *reply);
+/* Appends the footer that fits the reply ("550 5.1.1 ..."), expanded, for reply_put_footer();
+ * nothing when there is none. May wait (tables). */
+void footer_get(struct session *s, str reply, struct buf *footer);
 
 #endif

@@ -1,18 +1,22 @@
 /* smtpd: the SMTP server. */
 #include "service/service.h"
 #include "smtpd/ehlo.h"
-#include "smtpd/footer.h"
+#include "smtpd/input.h"
 #include "smtpd/nonsmtp.h"
 #include "smtpd/peer.h"
 #include "smtpd/pipelining.h"
 #include "smtpd/restrict.h"
 #include "smtpd/session.h"
 #include "smtpd/stress.h"
+#include "smtpd/template.h"
 
 static void setup(void)
 {
 	stress_setup();
-	footer_setup();
+	template_setup();
+	reply_setup();
+	input_setup();
+	peer_setup();
 	ehlo_setup();
 	etrn_setup();
 	nonsmtp_setup();

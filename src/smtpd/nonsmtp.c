@@ -7,7 +7,8 @@ static struct matchlist *forbidden;
 
 void nonsmtp_setup(void)
 {
-	forbidden = matchlist_open("smtpd_forbidden_commands", conf.smtpd_forbidden_commands, MATCH_STRING);
+	forbidden =
+	    matchlist_open("smtpd_forbidden_commands", conf.smtpd_forbidden_commands, MATCH_STRING);
 }
 
 /* A word and a colon: "User-Agent: x". */

@@ -1,4 +1,5 @@
-/* Commands that no SMTP client sends: smtpd_forbidden_commands, and message headers taken for commands. */
+/* Commands that no SMTP client sends: smtpd_forbidden_commands, and message headers taken for
+ * commands. */
 #ifndef POSTERN_SMTPD_NONSMTP_H
 #define POSTERN_SMTPD_NONSMTP_H
 

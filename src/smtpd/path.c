@@ -20,7 +20,8 @@ static unsigned path_flags(const struct session *s, bool empty_ok)
 	return flags;
 }
 
-bool path_parse(struct session *s, struct arena *a, const char *verb, bool empty_ok, str *args, str *address)
+bool path_parse(
+    struct session *s, struct arena *a, const char *verb, bool empty_ok, str *args, str *address)
 {
 	struct buf internal = {0};
 	str path = {0}, rest = {0};

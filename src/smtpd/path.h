@@ -4,9 +4,11 @@
 
 #include "smtpd/session.h"
 
-/* Parses the path at the start of *args ("<user@dom> SIZE=1"), leaving the parameters there. *address gets
- * the internal form, in the arena. False, with the warning logged, when it is malformed. */
-bool path_parse(struct session *s, struct arena *a, const char *verb, bool empty_ok, str *args, str *address);
+/* Parses the path at the start of *args ("<user@dom> SIZE=1"), leaving the parameters there.
+ * *address gets the internal form, in the arena. False, with the warning logged, when it is
+ * malformed. */
+bool path_parse(
+    struct session *s, struct arena *a, const char *verb, bool empty_ok, str *args, str *address);
 /* The same for an argument that is nothing but an address. */
 bool path_parse_whole(struct session *s, struct arena *a, str arg, str *address);
 

@@ -19,8 +19,9 @@ void pipelining_setup(struct session *s)
 	struct err err;
 
 	s->unauth_pipelining = conf.smtpd_forbid_unauth_pipelining;
-	s->bare_newline_policy = newline_policy && matchlist_host(newline_exclusions, str_of(s->client.name),
-						       str_of(s->client.addr), &err) != TABLE_FOUND;
+	s->bare_newline_policy =
+	    newline_policy && matchlist_host(newline_exclusions, str_of(s->client.name),
+				  str_of(s->client.addr), &err) != TABLE_FOUND;
 }
 
 bool pipelining_check(struct session *s, const char *verb, bool must_be_last)

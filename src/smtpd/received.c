@@ -26,7 +26,7 @@ void received_header(struct session *s, struct buf *out)
 	};
 
 	if (s->tx.nrcpts == 1)
-		r.rcpt = s->tx.rcpts[0].env.address;
+		r.rcpt = s->tx.rcpts[0].address;
 	received_put(&text, &r);
 	header_wire(out, buf_view(&text));
 	buf_free(&text);

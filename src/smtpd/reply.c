@@ -1,65 +1,133 @@
-/* Replies: soft_bounce, footers, error counting and the tarpit. */
+/* Replies: soft_bounce, filters, footers, error counting and the tarpit. */
 #include "smtpd/session.h"
 
+#include "log/log.h"
 #include "loop/loop.h"
 #include "mail/dsn.h"
 #include "param/param.h"
 #include "smtpd/footer.h"
+#include "smtpd/restrict.h"
+#include "smtpwire/reply.h"
+#include "table/table.h"
 
 #include <stdarg.h>
 
-/* soft_bounce turns 5xx into 4xx, in the enhanced code as well. */
-static void soften(struct buf *line)
+static struct maps *filter;
+
+void reply_setup(void)
 {
-	if (!conf.soft_bounce || line->n < 3 || line->p[0] != '5')
-		return;
-	line->p[0] = '4';
-	if (line->n > 4 && line->p[4] == '5' && dsn_valid(str_from(buf_view(line), 4)) > 0)
-		line->p[4] = '4';
+	filter = maps_open("smtpd_reject_filter_maps", conf.smtpd_reject_filter_maps, 0);
+	footer_setup();
 }
 
-/* Lines of one reply: "250-a", "250-b", "250 c". */
-static void put_lines(struct session *s, str text)
+/* soft_bounce turns 5xx into 4xx, in the enhanced code as well. */
+static void soften(struct buf *text)
 {
-	str code = str_head(text, 3), rest = str_from(text, 4), line;
-	size_t esc = dsn_valid(rest);
-	str enhanced = str_head(rest, esc);
-	bool first = true;
-	int64_t deadline = session_deadline(s);
+	if (!conf.soft_bounce || text->n < 3 || text->p[0] != '5')
+		return;
+	text->p[0] = '4';
+	if (text->n > 4 && text->p[4] == '5' && dsn_valid(str_from(buf_view(text), 4)) > 0)
+		text->p[4] = '4';
+}
 
-	while (str_split(&rest, '\n', &line)) {
-		char sep = rest.p ? '-' : ' ';
-		if (first || esc == 0)
-			stream_printf(s->io, deadline, "%.*s%c%.*s\r\n", STR_FMT(code), sep, STR_FMT(line));
-		else
-			stream_printf(s->io, deadline, "%.*s%c%.*s %.*s\r\n", STR_FMT(code), sep,
-			    STR_FMT(enhanced), STR_FMT(line));
-		first = false;
+/* smtpd_reject_filter_maps: the whole refusal is the key, the result another refusal. */
+static void filter_refusal(struct session *s, struct buf *text)
+{
+	struct buf value = {0};
+	struct err err;
+	str dsn, rest;
+	int code;
+
+	if (maps_empty(filter))
+		return;
+	switch (maps_get(filter, buf_view(text), &value, &err)) {
+	case TABLE_FOUND:
+		if (!reply_split(buf_view(&value), &code, &dsn, &rest) || code < 400) {
+			log_warn("smtpd_reject_filter_maps: bad reply \"%s\" for \"%s\"",
+			    buf_text(&value), buf_text(text));
+			break;
+		}
+		restrict_log(s, "reject filter in", buf_text(text));
+		restrict_log(s, "reject filter out", buf_text(&value));
+		buf_clear(text);
+		buf_str(text, buf_view(&value));
+		break;
+	case TABLE_ERROR:
+		log_warn("smtpd_reject_filter_maps: %s", err.text);
+		break;
+	default:
+		break;
 	}
+	buf_free(&value);
 }
 
 static void count_error(struct session *s)
 {
 	s->errors++;
 	s->failed = true;
-	if (s->errors > conf.smtpd_soft_error_limit && conf.smtpd_error_sleep_time > 0)
+}
+
+/* A client that has made many mistakes is answered slowly. */
+static void tarpit(struct session *s)
+{
+	if (s->errors >= conf.smtpd_soft_error_limit && conf.smtpd_error_sleep_time > 0)
 		co_sleep(conf.smtpd_error_sleep_time * 1000L);
+}
+
+static void put(struct session *s, struct buf *text, str footer)
+{
+	struct buf wire = {0};
+	str dsn, rest;
+	int code;
+
+	if (!reply_split(buf_view(text), &code, &dsn, &rest)) {
+		log_warn("bad reply to %s: %s", s->client.namaddr, buf_text(text));
+		code = 451;
+		dsn = STR("4.3.5");
+		rest = STR("Server configuration error");
+	}
+	if (dsn.n) { /* behind a code of the same class only: milters and tables may say anything */
+		char class[16] = "";
+		memcpy(class, dsn.p, dsn.n < sizeof(class) ? dsn.n : sizeof(class) - 1);
+		reply_put(&wire, code, class, rest, true);
+	} else {
+		reply_put(&wire, code, NULL, rest, true);
+	}
+	if (footer.n)
+		reply_put_footer(&wire, 0, footer);
+	stream_write(s->io, wire.p, wire.n, session_deadline(s));
+	buf_free(&wire);
+	if (code == 421 || code == 521)
+		s->ending = true;
+}
+
+static void reply(struct session *s, str said, bool counts)
+{
+	struct buf text = {0}, footer = {0};
+
+	buf_str(&text, said);
+	soften(&text);
+	tarpit(s);
+	if (text.n && (text.p[0] == '4' || text.p[0] == '5')) {
+		if (counts)
+			count_error(s);
+		s->failed = true;
+		filter_refusal(s, &text);
+		footer_get(s, buf_view(&text), &footer);
+	}
+	put(s, &text, buf_view(&footer));
+	buf_free(&text);
+	buf_free(&footer);
 }
 
 void session_reply_text(struct session *s, str text)
 {
-	struct buf line = {0};
+	reply(s, text, true);
+}
 
-	buf_str(&line, text);
-	soften(&line);
-	if (line.p[0] == '4' || line.p[0] == '5') {
-		count_error(s);
-		footer_add(s, &line);
-	}
-	put_lines(s, buf_view(&line));
-	if (str_starts(buf_view(&line), STR("421")) || str_starts(buf_view(&line), STR("521")))
-		s->ending = true;
-	buf_free(&line);
+void session_reply_free(struct session *s, const char *text)
+{
+	reply(s, str_of(text), false);
 }
 
 void session_reply(struct session *s, const char *fmt, ...)
@@ -70,6 +138,6 @@ void session_reply(struct session *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	session_reply_text(s, buf_view(&text));
+	reply(s, buf_view(&text), true);
 	buf_free(&text);
 }

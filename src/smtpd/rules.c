@@ -4,19 +4,17 @@
 #include "log/log.h"
 #include "param/param.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-enum argument { NONE, TABLE, WORD };
+enum argument { NONE, TABLE, WORD, DNSBL };
 
 static const struct row {
 	const char *name;
 	enum outcome (*check)(struct eval *e, const struct rule *r);
 	enum argument argument;
 } rows[] = {
-#define RESTRICTION(name, function, argument, prose) {#name, check_##function, argument},
+#define RESTRICTION(name, function, argument) {#name, check_##function, argument},
 #include "smtpd/restrict.tbl"
-
 #undef RESTRICTION
 };
 
@@ -28,6 +26,8 @@ static const struct {
     {"reject_unknown_hostname", "reject_unknown_helo_hostname"},
     {"reject_invalid_hostname", "reject_invalid_helo_hostname"},
     {"reject_non_fqdn_hostname", "reject_non_fqdn_helo_hostname"},
+    {"reject_unknown_address", "reject_unknown_sender_domain"},
+    {"check_recipient_maps", "reject_unlisted_recipient"},
 };
 
 /* What a bare table in a list means (SMTPD_ACCESS_README). */
@@ -40,8 +40,16 @@ static const char *const implied[LIST_COUNT] = {
     [LIST_ETRN] = "check_etrn_access",
 };
 
-static struct htab classes;    /* name -> struct rules */
-static struct htab text_cache; /* list and text -> struct rules */
+static struct arena forever;
+static struct htab classes; /* name -> struct rules */
+
+/* A list being parsed. */
+struct parse {
+	struct arena *a;
+	enum list_id list;
+	bool from_table;
+	str rest;
+};
 
 static const struct row *find_row(str name)
 {
@@ -54,83 +62,107 @@ static const struct row *find_row(str name)
 	return NULL;
 }
 
-static void open_table(struct rule *r, str spec)
+static void take_table(struct parse *p, struct rule *r, str spec)
 {
 	struct err err;
 
-	if (spec.n == 0 || str_chr(spec, ':') <= 0) {
-		log_warn("restriction %s needs a table: \"%.*s\"", r->name, STR_FMT(spec));
-		r->broken = "no table";
-		return;
-	}
-	r->table = table_open(spec, TABLE_FOLD | TABLE_UTF8, &err);
-	if (!r->table) {
-		log_warn("%s: %s", r->name, err.text);
-		r->broken = "bad table";
-	}
+	if (p->from_table)
+		r->broken = "a table as the result of a table: name it in a restriction class";
+	else if (str_chr(spec, ':') <= 0)
+		r->broken = arena_printf(
+		    p->a, "bad argument \"%.*s\": need maptype:mapname", STR_FMT(spec));
+	else if (!(r->table = table_open(spec, TABLE_FOLD | TABLE_UTF8, &err)))
+		r->broken = arena_printf(p->a, "%.*s is unavailable. %s", STR_FMT(spec), err.text);
 }
 
-static struct rule parse_one(str word, str *rest, enum list_id list)
+static void take_argument(struct parse *p, struct rule *r, enum argument kind)
 {
-	struct rule r = {.name = str_dup(word)};
-	const struct row *row = find_row(word);
+	struct err err;
 	str arg = {0};
 
-	if (!row && (r.class = htab_get(&classes, word)))
-		return r;
-	if (!row && str_chr(word, ':') > 0 && implied[list]) {
-		row = find_row(str_of(implied[list]));
+	if (kind == NONE)
+		return;
+	str_word_braced(&p->rest, ", \t\r\n", &arg);
+	if (kind == TABLE)
+		take_table(p, r, arg);
+	else if (kind == WORD)
+		r->word = arena_cstr(p->a, arg);
+	else if (!(r->dnsbl = dnsbl_parse(p->a, arg, &err)))
+		r->broken = arena_printf(p->a, "bad argument: %s", err.text);
+}
+
+static struct rule parse_one(struct parse *p, str word)
+{
+	struct rule r = {.name = arena_cstr(p->a, word)};
+	const struct row *row = find_row(word);
+
+	if (row) {
 		r.check = row->check;
-		r.word = r.name;
-		open_table(&r, word);
-		return r;
+		take_argument(p, &r, row->argument);
+	} else if ((r.class = htab_get(&classes, word))) {
+		;
+	} else if (str_chr(word, ':') > 0 && implied[p->list]) {
+		r.check = find_row(str_of(implied[p->list]))->check;
+		take_table(p, &r, word);
+	} else {
+		r.broken = "";
 	}
-	if (!row) {
-		r.broken = "unknown";
-		return r;
-	}
-	r.check = row->check;
-	if (row->argument == NONE)
-		return r;
-	str_word_braced(rest, ", \t\r\n", &arg);
-	r.word = str_dup(arg);
-	if (row->argument == TABLE)
-		open_table(&r, arg);
 	return r;
+}
+
+static bool is_final(const struct rules *l)
+{
+	const struct rule *r = &l->v[l->n - 1];
+
+	if (l->n > 1 && l->v[l->n - 2].check == check_warn_if_reject)
+		return r->check == check_permit;
+	return r->check == check_permit || r->check == check_reject || r->check == check_defer;
+}
+
+static struct rules *parse(struct parse *p)
+{
+	struct rules *l = arena_zero(p->a, sizeof(*l));
+	size_t cap = 0;
+	str word;
+
+	while (str_word_braced(&p->rest, ", \t\r\n", &word)) {
+		if (l->n > 0 && is_final(l)) {
+			log_warn("restriction `%.*s' after `%s' is ignored", STR_FMT(word),
+			    l->v[l->n - 1].name);
+			break;
+		}
+		if (l->n == cap) {
+			struct rule *more = arena_alloc(p->a, (cap ? cap * 2 : 8) * sizeof(*more));
+			if (cap)
+				memcpy(more, l->v, cap * sizeof(*more));
+			l->v = more;
+			cap = cap ? cap * 2 : 8;
+		}
+		l->v[l->n++] = parse_one(p, word);
+	}
+	return l;
 }
 
 struct rules *rules_parse(const char *text, enum list_id list)
 {
-	struct rules *r = mem_zero(sizeof(*r));
-	str rest = str_of(text), word;
-	size_t cap = 0;
+	struct parse p = {.a = &forever, .list = list, .rest = str_of(text)};
 
-	while (str_word_braced(&rest, ", \t\r\n", &word)) {
-		if (r->n == cap) {
-			cap = cap ? cap * 2 : 8;
-			r->v = mem_realloc(r->v, cap * sizeof(*r->v));
-		}
-		r->v[r->n++] = parse_one(word, &rest, list);
-	}
-	return r;
+	return parse(&p);
 }
 
-const struct rules *rules_of_text(str text, enum list_id list)
+const struct rules *rules_of_text(struct arena *a, str text, enum list_id list)
 {
-	struct buf key = {0};
-	struct rules *r;
+	struct parse p = {.a = a, .list = list, .from_table = true, .rest = text};
 
-	buf_printf(&key, "%d ", list);
-	buf_str(&key, text);
-	r = htab_get(&text_cache, buf_view(&key));
-	if (!r) {
-		char *copy = str_dup(text);
-		r = rules_parse(copy, list);
-		free(copy);
-		htab_set(&text_cache, buf_view(&key), r);
-	}
-	buf_free(&key);
-	return r;
+	return parse(&p);
+}
+
+void rules_warn_broken(const struct rule *r)
+{
+	if (*r->broken)
+		log_warn("restriction %s: %s", r->name, r->broken);
+	else
+		log_warn("unknown smtpd restriction: \"%s\"", r->name);
 }
 
 /* A class may name classes: all names are known before any list is parsed. */
@@ -139,35 +171,32 @@ void rules_setup(void)
 	str rest = str_of(conf.smtpd_restriction_classes), name;
 
 	while (str_word(&rest, ", \t\r\n", &name))
-		htab_set(&classes, name, mem_zero(sizeof(struct rules)));
+		htab_set(&classes, name, arena_zero(&forever, sizeof(struct rules)));
 	rest = str_of(conf.smtpd_restriction_classes);
 	while (str_word(&rest, ", \t\r\n", &name)) {
-		struct buf text = {0};
-		struct rules *r = htab_get(&classes, name), *parsed;
+		struct rules *r = htab_get(&classes, name);
 		char *cname = str_dup(name);
+		struct buf text = {0};
 
 		if (!conf_get(cname, &text))
 			log_warn("restriction class `%s' is not defined", cname);
-		parsed = rules_parse(buf_text(&text), LIST_RECIPIENT);
-		*r = *parsed;
-		free(parsed);
+		*r = *rules_parse(buf_text(&text), LIST_RECIPIENT);
 		free(cname);
 		buf_free(&text);
 	}
 }
 
-bool rules_close_relay(const struct rules *r)
+bool rules_close_relay(const struct rules *l)
 {
-	static const char *const closing[] = {"reject_unauth_destination", "defer_unauth_destination",
-	    "reject", "defer", "defer_if_permit", NULL};
+	static const char *const closing[] = {"reject_unauth_destination",
+	    "defer_unauth_destination", "reject", "defer", "defer_if_permit", NULL};
 
-	for (size_t i = 0; i < r->n; i++) {
-		bool warned = i > 0 && str_eq_nocase(str_of(r->v[i - 1].name), STR("warn_if_reject"));
-		for (size_t k = 0; closing[k] && !warned; k++)
-			if (str_eq_nocase(str_of(r->v[i].name), str_of(closing[k])))
+	for (size_t i = 0; i < l->n; i++) {
+		if (i > 0 && l->v[i - 1].check == check_warn_if_reject)
+			continue;
+		for (size_t k = 0; closing[k]; k++)
+			if (strcasecmp(l->v[i].name, closing[k]) == 0)
 				return true;
-		if (str_eq_nocase(str_of(r->v[i].name), STR("permit")) && !warned)
-			return false;
 	}
 	return false;
 }

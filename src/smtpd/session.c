@@ -1,15 +1,15 @@
 #include "smtpd/session.h"
 
-#include "base/clock.h"
 #include "log/event.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "param/param.h"
-#include "service/service.h"
 #include "smtpd/content.h"
+#include "smtpd/input.h"
 #include "smtpd/nonsmtp.h"
 #include "smtpd/peer.h"
 #include "smtpd/pipelining.h"
+#include "smtpd/proxyproto.h"
 #include "smtpd/restrict.h"
 #include "smtpd/stress.h"
 #include "smtpwire/cmd.h"
@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LAST = 1, JUNK = 2, HELLO = 4 };
+enum { LAST = 1, JUNK = 2 };
 
 static const struct command_row {
 	const char *verb;
@@ -32,7 +32,6 @@ static const struct command_row {
 static const char *const counter_name[CMD_COUNT] = {
 #define COMMAND(verb, handler, flags) #handler,
 #include "smtpd/command.tbl"
-
 #undef COMMAND
     "unknown",
 };
@@ -46,6 +45,12 @@ int64_t session_deadline(const struct session *s)
 bool session_flush(struct session *s)
 {
 	return stream_flush(s->io, session_deadline(s)) == WAIT_OK;
+}
+
+void session_set_helo(struct session *s, str name)
+{
+	free(s->helo);
+	s->helo = name.p ? str_dup(name) : NULL;
 }
 
 /* "ehlo=1 mail=1 rcpt=1/2 commands=3/4" */
@@ -82,7 +87,7 @@ void session_input_ended(struct session *s, enum wait how)
 	const char *stage = s->stage;
 	char where[64];
 
-	if (s->content && s->bdat == BDAT_NONE)
+	if (s->content && (strcmp(stage, "DATA") == 0 || strcmp(stage, "BDAT") == 0))
 		snprintf(where, sizeof(where), "%s (%llu bytes)", stage,
 		    (unsigned long long)content_bytes(s));
 	else
@@ -90,9 +95,11 @@ void session_input_ended(struct session *s, enum wait how)
 	s->ending = s->failed = true;
 	if (how == WAIT_TIMEOUT) {
 		log_smtpd_timeout(where, s->client.namaddr);
+		s->io->deadline_all = FOREVER; /* it may be what has passed */
 		session_reply(s, "421 4.4.2 %s Error: timeout exceeded", conf.myhostname);
-		session_flush(s);
-	} else if (how != WAIT_CANCEL) {
+	} else if (how == WAIT_CANCEL) {
+		session_reply(s, "421 4.3.2 %s Error: service shutting down", conf.myhostname);
+	} else {
 		log_smtpd_lost(where, s->client.namaddr);
 	}
 }
@@ -105,12 +112,12 @@ static const struct command_row *find_command(str verb)
 	return NULL;
 }
 
-static bool too_many_errors(struct session *s, const char *verb)
+static bool too_many_errors(struct session *s)
 {
 	if (s->errors < stress_value(STRESS_HARD_ERRORS))
 		return false;
-	s->stage = verb;
-	log_smtpd_errors(verb, s->client.namaddr);
+	log_smtpd_errors(s->stage, s->client.namaddr);
+	s->ending = true;
 	session_reply(s, "421 4.7.0 %s Error: too many errors", conf.myhostname);
 	return true;
 }
@@ -123,21 +130,25 @@ static void count_junk(struct session *s)
 	}
 }
 
+static bool is_denied(struct session *s, const struct command_row *c)
+{
+	if (!s->denied || (c && c->run == cmd_quit))
+		return false;
+	session_reply(s, "503 5.7.0 Error: access denied for %s", s->client.namaddr);
+	return true;
+}
+
 static void run_command(struct session *s, const struct command_row *c, str args)
 {
 	int index = (int)(c - commands);
 
 	s->stage = c->verb;
 	s->total[index]++;
+	s->failed = false;
 	if (c->flags & JUNK)
 		count_junk(s);
-	s->failed = false;
-	if (!(c->flags & HELLO) && conf.smtpd_helo_required && !s->helo) {
-		session_reply(s, c->run == cmd_etrn ? "503 Error: send HELO/EHLO first"
-						    : "503 5.5.1 Error: send HELO/EHLO first");
-	} else {
+	if (!is_denied(s, c))
 		c->run(s, args);
-	}
 	if (!s->failed)
 		s->ok[index]++;
 }
@@ -146,6 +157,8 @@ static void unknown_command(struct session *s, str verb, str line)
 {
 	s->stage = "UNKNOWN";
 	s->total[CMD_UNKNOWN]++;
+	if (is_denied(s, NULL))
+		return;
 	if (nonsmtp_command(verb, line)) {
 		log_smtpd_non_smtp(s->client.namaddr, str_head(str_trim(line), 100));
 		session_reply(s, "221 2.7.0 Error: I can break rules, too. Goodbye.");
@@ -155,7 +168,7 @@ static void unknown_command(struct session *s, str verb, str line)
 	}
 }
 
-static void one_command(struct session *s, str line, bool whole)
+static void one_command(struct session *s, str line)
 {
 	const struct command_row *c;
 	struct smtp_cmd cmd;
@@ -163,95 +176,70 @@ static void one_command(struct session *s, str line, bool whole)
 	smtp_cmd_split(line, &cmd);
 	if (cmd.verb.n == 0) {
 		s->stage = "UNKNOWN";
-		s->total[CMD_UNKNOWN]++;
 		session_reply(s, "500 5.5.2 Error: bad syntax");
 		return;
 	}
+	if (input_is_noop(cmd.verb)) {
+		session_reply(s, "250 2.0.0 Ok");
+		return;
+	}
 	c = find_command(cmd.verb);
-	if (too_many_errors(s, c ? c->verb : "UNKNOWN"))
-		return;
-	if (!c) {
+	if (!c)
 		unknown_command(s, cmd.verb, line);
-		return;
-	}
-	if (!whole) {
-		s->total[CMD_UNKNOWN]++;
-		session_reply(s, "500 5.5.2 Error: line too long");
-		return;
-	}
-	if (!pipelining_check(s, c->verb, c->flags & LAST))
-		return;
-	run_command(s, c, cmd.args);
-}
-
-/* Skips the rest of a line that was too long. */
-static enum wait skip_line(struct session *s, int64_t deadline)
-{
-	enum wait w;
-	str line;
-
-	do
-		w = stream_gets(s->io, 4096, &line, deadline);
-	while (w == WAIT_LIMIT);
-	return w;
-}
-
-static bool bare_newline(struct session *s, str line)
-{
-	if (!s->bare_newline_policy || strcasecmp(conf.smtpd_forbid_bare_newline, "reject") != 0 ||
-	    line.n < 1 || (line.n >= 2 && line.p[line.n - 2] == '\r'))
-		return false;
-	restrict_log(s, "reject", "bare <LF> received");
-	session_reply(s, "%d 5.5.2 %s Error: bare <LF> received",
-	    conf.smtpd_forbid_bare_newline_reject_code, conf.myhostname);
-	s->ending = true;
-	return true;
+	else if (pipelining_check(s, c->verb, c->flags & LAST))
+		run_command(s, c, cmd.args);
 }
 
 static void read_commands(struct session *s)
 {
-	while (!s->ending) {
-		int64_t deadline = session_deadline(s);
-		enum wait w;
-		str line;
-		bool whole = true;
+	struct buf line = {0};
 
-		if (stream_buffered(s->io) == 0 &&
-		    ((w = stream_flush(s->io, deadline)) != WAIT_OK ||
-			(w = stream_wait_input(s->io, deadline)) != WAIT_OK)) {
+	while (!s->ending) {
+		enum wait w = input_line(s, &line);
+
+		if (w != WAIT_OK)
 			session_input_ended(s, w);
-			break;
-		}
-		stress_request_begins(s->io);
-		w = stream_gets(s->io, conf.line_length_limit, &line, deadline);
-		if (w == WAIT_LIMIT) {
-			char keep[64];
-			size_t n = line.n < sizeof(keep) ? line.n : sizeof(keep);
-			memcpy(keep, line.p, n);
-			whole = false;
-			w = skip_line(s, deadline);
-			line = str_mem(keep, n);
-		}
-		if (w != WAIT_OK) {
-			session_input_ended(s, w);
-			break;
-		}
-		if (whole && bare_newline(s, line))
-			break;
-		one_command(s, line, whole);
+		else if (!too_many_errors(s) && input_accept(s, &line))
+			one_command(s, buf_view(&line));
 		stress_request_ends(s->io);
+		buf_free(&line); /* nothing is kept while the client thinks */
+	}
+	buf_free(&line);
+}
+
+void session_greet(struct session *s)
+{
+	s->denied = false;
+	if (restrict_connect(s)) {
+		session_reply(s, "220 %s", conf.smtpd_banner);
+	} else {
+		s->denied = true;
+		session_reply_text(s, buf_view(&s->verdict));
 	}
 }
 
-/* Greets, or refuses the connection where the rules say so before RCPT. */
-static void greet(struct session *s)
+/* Who is there; false when a proxy in front of us should have told and did not. */
+static bool identify(struct session *s, const struct hostaddr *peer)
 {
-	if (!restrict_connect(s)) {
-		session_reply_text(s, buf_view(&s->verdict));
-		s->ending = true;
-		return;
-	}
-	session_reply(s, "220 %s", conf.smtpd_banner);
+	struct proxyproto proxied = {.local = true};
+
+	if (peer && *conf.smtpd_upstream_proxy_protocol && !proxyproto_read(s->io, &proxied))
+		return false;
+	if (proxied.local)
+		peer_identify(s, peer, NULL);
+	else
+		peer_identify(s, &proxied.from, &proxied.to);
+	return true;
+}
+
+static void serve(struct session *s)
+{
+	log_smtpd_connect(s->client.namaddr);
+	session_greet(s);
+	read_commands(s);
+	stream_flush(s->io, deadline_in(10 * 1000));
+	transaction_reset(s);
+	log_disconnect(s);
 }
 
 void session_run(struct stream *io, const struct hostaddr *peer)
@@ -261,14 +249,10 @@ void session_run(struct stream *io, const struct hostaddr *peer)
 	s->io = io;
 	s->stage = "CONNECT";
 	s->protocol = "SMTP";
-	peer_identify(s, peer);
-	log_smtpd_connect(s->client.namaddr);
-	pipelining_setup(s);
-	greet(s);
-	read_commands(s);
-	stream_flush(io, deadline_in(10 * 1000));
-	transaction_reset(s);
-	log_disconnect(s);
+	if (identify(s, peer))
+		serve(s);
+	forwarded_reset(s);
+	session_set_helo(s, LOG_NONE);
 	buf_free(&s->verdict);
 	arena_free(&s->tx.arena);
 	arena_free(&s->arena);

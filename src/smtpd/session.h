@@ -1,7 +1,8 @@
 /* One SMTP session: who the client is, what it said, the mail transaction under way.
  *
- * session.c reads commands and calls cmd_*.c, one verb a file. A command answers with session_reply();
- * restrict.c decides what is allowed; content.c brings the message to cleanup. */
+ * session.c reads commands and calls cmd_*.c, one verb a file. A command answers with
+ * session_reply(); restrict.c decides what is allowed; content.c brings the message to cleanup. An
+ * idle session is little more than this struct, its stack's one page and the client's names. */
 #ifndef POSTERN_SMTPD_SESSION_H
 #define POSTERN_SMTPD_SESSION_H
 
@@ -22,88 +23,110 @@ enum command {
 
 /* How a client's name was found out (reject_unknown_client_hostname and friends ask). */
 enum name_status { NAME_OK, NAME_UNKNOWN, NAME_TEMPORARY };
+enum answer { ANSWER_NOT_ASKED, ANSWER_NO, ANSWER_YES, ANSWER_FAILED };
 
+/* Texts live in the session's arena. */
 struct client {
-	const char *name;            /* verified name, or "unknown" */
-	const char *reverse_name;    /* PTR, not verified, or "unknown" */
-	const char *addr;            /* numeric text */
-	const char *port;            /* or "unknown" */
-	const char *namaddr;         /* "name[addr]", with port if smtpd_client_port_logging */
+	const char *name;	  /* verified name, or "unknown" */
+	const char *reverse_name; /* PTR, not verified, or "unknown" */
+	const char *addr;	  /* numeric text, or "unknown" (XCLIENT) */
+	const char *port;	  /* or "unknown" */
+	const char *namaddr;	  /* "name[addr]", with port if smtpd_client_port_logging */
 	enum name_status name_status, reverse_status;
-	struct hostaddr sock;
+	enum name_status forward_status; /* of the unverified name's own look-up */
+	enum answer in_mynetworks;	 /* kept for the session */
+	struct hostaddr sock;		 /* len 0: unknown */
 };
 
-struct rcpt {
-	struct ipc_env_rcpt env;     /* slices live in the transaction's arena */
+/* XFORWARD: who the client of our client was, for log lines and the next XFORWARD. NULL: not told.
+ */
+struct forwarded {
+	char *name, *addr, *port, *proto, *helo, *ident, *source;
 };
 
 /* What access rules decided for the message as a whole; sent to cleanup with the envelope. */
 struct message_actions {
 	bool hold, discard;
 	str filter, redirect;
-	str *bcc;
-	size_t nbcc;
-	str *prepend;                /* header lines */
-	size_t nprepend;
+	str bcc;      /* the last one counts */
+	str *prepend; /* header lines */
+	size_t nprepend, prepend_cap;
 };
 
 struct transaction {
 	struct arena arena;
-	bool open;                   /* after an accepted MAIL */
-	str sender, orig_sender;     /* internal form; as given */
+	bool open;  /* after an accepted MAIL */
+	str sender; /* internal form */
 	struct ipc_env_sender env;
-	int64_t declared_size;       /* SIZE=, 0: none */
+	str sasl_sender;       /* AUTH= of MAIL; empty: none */
+	int64_t declared_size; /* SIZE=, 0: none */
 	int64_t arrival_us;
-	struct rcpt *rcpts;          /* accepted */
+	struct ipc_env_rcpt *rcpts; /* accepted; slices live in the arena */
 	size_t nrcpts, rcpts_cap;
-	size_t refused_over_limit;   /* RCPT above smtpd_recipient_limit */
-	str rcpt;                    /* the recipient being judged, as given; empty: none */
-	uint64_t size;               /* of the content, once it is known */
+	size_t over_limit; /* RCPT above smtpd_recipient_limit */
+	str rcpt;	   /* the recipient being judged, as given; empty: none */
+	uint64_t size;	   /* of the content, once it is known */
 	struct message_actions act;
-	char queue_id[QUEUE_ID_MAX]; /* "" before the first accepted recipient */
+	char queue_id[QUEUE_ID_MAX]; /* "" before the transaction is opened */
 };
 
 enum bdat_state { BDAT_NONE, BDAT_OK, BDAT_FAILED };
 
 struct session {
 	struct stream *io;
-	struct arena arena;          /* client identity and greeting */
+	struct arena arena; /* client identity: see peer_copy() */
 	struct client client;
 	const char *server_addr, *server_port;
-	const char *helo;            /* NULL: not greeted */
-	bool esmtp;                  /* greeted with EHLO */
-	const char *protocol;        /* "SMTP" or "ESMTP" */
-	uint32_t discard;            /* EHLO keywords not offered to this client: ESMTP_* bits */
+	const char *sasl_method, *sasl_username; /* NULL: not authenticated */
+	char *helo;				 /* malloc'ed; NULL: not greeted */
+	bool esmtp;				 /* greeted with EHLO */
+	const char *protocol;			 /* "SMTP" or "ESMTP" */
+	uint32_t discard; /* EHLO keywords not offered to this client: EHLO_* bits */
+	struct forwarded *forwarded;
 	struct transaction tx;
-	struct content *content;     /* under way between the first and the last BDAT */
+	struct content *content; /* under way between the first and the last BDAT */
 	enum bdat_state bdat;
 
-	const char *stage;           /* last command or phase, for log lines: "CONNECT", "RCPT" */
-	uint16_t ok[CMD_COUNT], total[CMD_COUNT];
+	const char *stage; /* last command or phase, for log lines: "CONNECT", "RCPT" */
+	uint32_t ok[CMD_COUNT], total[CMD_COUNT];
 	int errors, junk;
-	bool illegal_pipelining;     /* the client sent ahead where it may not */
-	bool failed;                 /* the present command was answered with an error */
-	bool ending;                 /* say no more, close */
-	bool bare_newline_policy;    /* smtpd_forbid_bare_newline applies to this client */
-	bool unauth_pipelining;      /* smtpd_forbid_unauth_pipelining applies */
-	struct buf verdict;          /* reply that a restriction made */
+	bool illegal_pipelining;  /* the client sent ahead where it may not */
+	bool failed;		  /* the present command was answered with an error */
+	bool ending;		  /* say no more, close */
+	bool denied;		  /* refused at connection time: only QUIT is left */
+	bool xclient, xforward;	  /* commands this client may use */
+	bool bare_newline_policy; /* smtpd_forbid_bare_newline applies to this client */
+	bool unauth_pipelining;	  /* smtpd_forbid_unauth_pipelining applies */
+	struct buf verdict;	  /* reply that a restriction made */
 };
 
-/* Serves one connection to its end. May wait. */
+/* Serves one connection to its end; peer NULL: standard input. May wait. */
 void session_run(struct stream *io, const struct hostaddr *peer);
+/* Greets as at the start (again after XCLIENT), or refuses the client. May wait. */
+void session_greet(struct session *s);
+/* Forgets or sets the HELO name. */
+void session_set_helo(struct session *s, str name);
 
 /* Queues a reply: text is "250 2.1.0 Ok", several lines separated by '\n'. Counts errors, applies
- * soft_bounce, footers, the error delay and 421/521 disconnects. May wait. */
+ * soft_bounce, filters, footers, the error delay and 421/521 disconnects. May wait. */
 void session_reply(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The same without enhanced code being added or removed, for a verdict text. */
 void session_reply_text(struct session *s, str text);
-/* The client closed, went silent or was cut off: says and logs what is due, and ends the session. May wait. */
+/* The same for a refusal that is no error of the client. May wait. */
+void session_reply_free(struct session *s, const char *text);
+void reply_setup(void);
+/* The client closed, went silent or was cut off: says and logs what is due, and ends the session.
+ * May wait. */
 void session_input_ended(struct session *s, enum wait how);
 /* Sends what was queued; false when the client has gone (the session then ends). May wait. */
 bool session_flush(struct session *s);
 
-/* Ends the mail transaction (RSET, end of data, EHLO): forgets sender, recipients, content. */
+/* Ends the mail transaction (end of data, EHLO, a refused MAIL): forgets sender, recipients,
+ * content. */
 void transaction_reset(struct session *s);
+/* Gives the transaction its queue ID, with the log line that tells the client. */
+void transaction_open(struct session *s);
+/* Forgets what XFORWARD told: at RSET and at the end of data. */
+void forwarded_reset(struct session *s);
 
 /* Deadline of the next wait by smtpd_timeout and stress. */
 int64_t session_deadline(const struct session *s);

@@ -52,10 +52,15 @@ int stress_value(enum stress_param p)
 	return values[stress_now()][p];
 }
 
+static int64_t limit(void)
+{
+	return deadline_in(stress_value(STRESS_TIMEOUT) * 1000L);
+}
+
 void stress_request_begins(struct stream *io)
 {
 	if (stress_value(STRESS_DEADLINE))
-		io->deadline_all = deadline_in(stress_value(STRESS_TIMEOUT) * 1000L);
+		io->deadline_all = limit();
 }
 
 void stress_request_ends(struct stream *io)
@@ -66,5 +71,6 @@ void stress_request_ends(struct stream *io)
 void stress_request_data(struct stream *io, size_t bytes)
 {
 	if (io->deadline_all != FOREVER && conf.smtpd_min_data_rate > 0)
-		io->deadline_all += (int64_t)bytes * 1000 / conf.smtpd_min_data_rate;
+		io->deadline_all = deadline_min(
+		    io->deadline_all + (int64_t)bytes * 1000 / conf.smtpd_min_data_rate, limit());
 }

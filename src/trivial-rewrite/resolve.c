@@ -1,12 +1,12 @@
-#include "table/table.h"
 #include "trivial-rewrite/resolve.h"
+#include "table/table.h"
 
 #include "base/hostaddr.h"
 #include "log/log.h"
 #include "mail/addr.h"
+#include "mail/addrfind.h"
 #include "mail/own.h"
 #include "param/param.h"
-#include "mail/addrfind.h"
 #include "table/matchlist.h"
 #include "trivial-rewrite/rewrite.h"
 #include "trivial-rewrite/transport.h"
@@ -36,8 +36,8 @@ void resolve_setup(void)
 		TABLE_FLAGS | TABLE_NO_REGSUB),
 	    maps_open("sender_dependent_default_transport_maps",
 		conf.sender_dependent_default_transport_maps, TABLE_FLAGS | TABLE_NO_REGSUB),
-	    conf.local_transport, conf.virtual_transport, conf.relay_transport, conf.default_transport,
-	    conf.relayhost};
+	    conf.local_transport, conf.virtual_transport, conf.relay_transport,
+	    conf.default_transport, conf.relayhost};
 	policies[1] = (struct policy){
 	    maps_open("address_verify_transport_maps", conf.address_verify_transport_maps,
 		TABLE_FLAGS | TABLE_NO_REGSUB),
@@ -76,8 +76,8 @@ static void to_error(struct route *r, const char *why)
 	set(&r->nexthop, str_of(why));
 }
 
-/* An address whose domain is ours may carry a route in its local part: user%site@ours, site!user@ours,
- * "user@site"@ours. Takes it apart until a domain is left that decides. */
+/* An address whose domain is ours may carry a route in its local part: user%site@ours,
+ * site!user@ours, "user@site"@ours. Takes it apart until a domain is left that decides. */
 static void follow_operators(struct route *r, struct buf *a)
 {
 	struct buf next = {0};
@@ -129,10 +129,12 @@ static uint32_t classify(struct route *r, str domain)
 		fail(r, &err);
 	if (ours == TABLE_FOUND) {
 		if (in(r, virtual_alias_domains, domain))
-			log_warn("do not list domain %.*s in BOTH mydestination and virtual_alias_domains",
+			log_warn("do not list domain %.*s in BOTH mydestination and "
+				 "virtual_alias_domains",
 			    STR_FMT(domain));
 		else if (in(r, virtual_mailbox_domains, domain))
-			log_warn("do not list domain %.*s in BOTH mydestination and virtual_mailbox_domains",
+			log_warn("do not list domain %.*s in BOTH mydestination and "
+				 "virtual_mailbox_domains",
 			    STR_FMT(domain));
 		return RESOLVE_LOCAL;
 	}
@@ -149,7 +151,8 @@ static uint32_t classify(struct route *r, str domain)
 }
 
 /* A value for the sender, or for the key of the null sender; DUNNO is no value. */
-static bool by_sender(struct route *r, struct maps *maps, str sender, const char *null_key, struct buf *value)
+static bool by_sender(
+    struct route *r, struct maps *maps, str sender, const char *null_key, struct buf *value)
 {
 	enum table_result t;
 	struct err err;
@@ -185,7 +188,8 @@ static void default_nexthop(struct route *r, const struct policy *p, str sender,
 
 	if (r->nexthop.n > 0)
 		return;
-	if (by_sender(r, p->sender_relayhost, sender, conf.empty_address_relayhost_maps_lookup_key, &value))
+	if (by_sender(r, p->sender_relayhost, sender, conf.empty_address_relayhost_maps_lookup_key,
+		&value))
 		set(&r->nexthop, buf_view(&value));
 	else if (*p->relayhost)
 		set(&r->nexthop, str_of(p->relayhost));
@@ -201,8 +205,9 @@ static void class_route(struct route *r, const struct policy *p, str sender, str
 		transport_apply(r, str_of(p->local), str_of(conf.myhostname));
 		break;
 	case RESOLVE_ALIAS:
-		to_error(r, conf.show_user_unknown_table_name ? "5.1.1 User unknown in virtual alias table"
-							      : "5.1.1 User unknown");
+		to_error(r, conf.show_user_unknown_table_name
+				? "5.1.1 User unknown in virtual alias table"
+				: "5.1.1 User unknown");
 		break;
 	case RESOLVE_VIRTUAL:
 		transport_apply(r, str_of(p->virtual), domain);

@@ -1,5 +1,5 @@
-#include "table/table.h"
 #include "trivial-rewrite/transport.h"
+#include "table/table.h"
 
 #include "mail/addr.h"
 #include "param/param.h"
@@ -55,7 +55,8 @@ static enum table_result find_parents(struct look *l, str domain)
 	}
 }
 
-enum table_result transport_find(struct maps *maps, str recipient, struct buf *value, struct err *err)
+enum table_result transport_find(
+    struct maps *maps, str recipient, struct buf *value, struct err *err)
 {
 	struct look l = {.maps = maps, .value = value, .err = err};
 	str local, domain;
