@@ -2,6 +2,7 @@
 #ifndef POSTERN_TRIVIAL_REWRITE_TRANSPORT_H
 #define POSTERN_TRIVIAL_REWRITE_TRANSPORT_H
 
+#include "table/table.h"
 #include "trivial-rewrite/resolve.h"
 
 /* Puts "transport:nexthop" into r: an empty transport keeps the present one; an empty next hop
