@@ -38,6 +38,15 @@ def tcp(port):
     return c
 
 
+def pid_of(port):
+    """Of the worker that a new session comes to."""
+    c = Lines(("127.0.0.1", port))
+    c.get()
+    pid = c.ask("pid").split()[1]
+    c.close()
+    return pid
+
+
 def test_basic():
     port = free_port()
     with Echo(["%d inet n - n - - smtpd" % port, "cleanup unix n - n - 0 cleanup", "missing unix - - n - - nosuchprogram"]) as i:
@@ -142,7 +151,8 @@ def test_reload():
         i.reload()
         is_eq(c.ask("still here"), "echo still here", "a session that was open goes on")
         is_eq(k.get(), "", "a connection that was idle is closed")
-        ok(tcp(port).ask("pid").split()[1] != old, "new sessions come to a new worker")
+        wait_until(lambda: pid_of(port) != old, "a session of a new worker")
+        ok(True, "new sessions come to a new worker")
         is_eq(i.socket("fresh").ask("x"), "echo x", "a new service is there")
         ok(not os.path.exists(os.path.join(i.spool, "public/gone")), "a removed one is not")
         wait_until(lambda: i.pids("qmgr") and i.pids("qmgr") != [qmgr], "a new queue manager replaces the old")
