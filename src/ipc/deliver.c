@@ -175,7 +175,8 @@ static enum wait send_done(struct delivery *d)
 
 /* The mark is set before qmgr is looked for, and stays until a qmgr knows the results: whoever
  * takes over the queue meanwhile sees that the message is in hand. */
-static enum wait run_marked(struct delivery *d, void (*agent)(struct delivery *d))
+static enum wait run_marked(
+    struct delivery *d, struct late *late, void (*agent)(struct delivery *d))
 {
 	uint32_t first = d->nrcpts > 0 ? d->rcpts[0].index : 0;
 	enum wait w = WAIT_EOF;
@@ -188,15 +189,16 @@ static enum wait run_marked(struct delivery *d, void (*agent)(struct delivery *d
 			    STR_FMT(d->m.queue_id));
 			defer_rest(d, "delivery agent error");
 		}
+		late_keep(late, d->m.queue_id, buf_view(&d->told));
 		w = send_done(d);
 		if (w != WAIT_OK)
-			late_report(d->m.queue_id, buf_view(&d->told));
+			late_report(late);
 	}
 	queue_flight_end(d->content_fd, d->m.content_offset, first);
 	return w;
 }
 
-static enum wait run_agent(struct delivery *d, void (*agent)(struct delivery *d))
+static enum wait run_agent(struct delivery *d, struct late *late, void (*agent)(struct delivery *d))
 {
 	enum wait w;
 	char *path = arena_cstr(&d->arena, d->m.path);
@@ -208,7 +210,7 @@ static enum wait run_agent(struct delivery *d, void (*agent)(struct delivery *d)
 		defer_rest(d, "queue file read error");
 		return send_done(d);
 	}
-	w = run_marked(d, agent);
+	w = run_marked(d, late, agent);
 	queue_content_release(d->content_fd);
 	return w;
 }
@@ -229,24 +231,28 @@ void delivery_serve(struct stream *qmgr, void (*agent)(struct delivery *d))
 	struct delivery *d = mem_zero(sizeof *d);
 	struct request q = {0};
 	struct ipc_deliver_ready ready;
+	struct late late = {0};
 	struct err err;
+	enum wait w;
 
 	d->qmgr = qmgr;
 	if (ipc_send_now(qmgr, MSG_DELIVER_READY, &ready, soon()) != WAIT_OK) {
 		free(d);
 		return;
 	}
-	while (wait_request(qmgr) == WAIT_OK) {
-		enum wait w = read_request(d, &q, &err);
-
-		if (w != WAIT_OK) {
-			if (w == WAIT_ERROR)
-				log_warn("request from qmgr: %s", err.text);
+	while ((w = wait_request(qmgr)) == WAIT_OK) {
+		w = read_request(d, &q, &err);
+		if (w == WAIT_ERROR)
+			log_warn("request from qmgr: %s", err.text);
+		if (w != WAIT_OK)
 			break;
-		}
-		if (run_agent(d, agent) != WAIT_OK)
+		w = run_agent(d, &late, agent);
+		if (w != WAIT_OK)
 			break;
 	}
+	if (w == WAIT_EOF || qmgr_gone(d))
+		late_report(&late);
+	late_free(&late);
 	free(q.rcpts);
 	free(q.attrs);
 	buf_free(&d->told);

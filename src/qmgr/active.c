@@ -17,6 +17,7 @@
 #define READING_MAX  128 /* messages whose envelopes are being read */
 #define RETRY_READ_S 60
 #define IN_FLIGHT_S  1
+#define LATE_MS	     400 /* after the start, for agents to tell what an earlier qmgr did not record */
 
 struct queue_store *qmgr_store;
 
@@ -24,6 +25,7 @@ static struct list incoming = {&incoming, &incoming};
 static size_t incoming_count, active, reading;
 static ssize_t recipients;
 static uint64_t order;
+static struct later opening; /* set: not yet */
 
 size_t active_count(void)
 {
@@ -42,7 +44,8 @@ void active_recipients(ssize_t more)
 
 static bool has_room(void)
 {
-	if (service_draining() || active >= (size_t)conf.qmgr_message_active_limit)
+	if (service_draining() || later_is_set(&opening) ||
+	    active >= (size_t)conf.qmgr_message_active_limit)
 		return false;
 	return active == 0 || recipients < conf.qmgr_message_recipient_limit;
 }
@@ -269,4 +272,15 @@ void active_run(void)
 	}
 	if (b)
 		work_start(read_batch, batch_done, b);
+}
+
+static void open_now(struct later *l)
+{
+	(void)l;
+	active_run();
+}
+
+void active_open(void)
+{
+	later_set(&opening, LATE_MS, open_now);
 }

@@ -12,6 +12,8 @@ extern struct queue_store *qmgr_store;
 void active_new(const struct queue_ref *ref, str envelope);
 /* A message found on the disk at start. */
 void active_found(const struct queue_ref *ref, int64_t next_attempt_s);
+/* Opens the window, in a moment: what agents know comes first. */
+void active_open(void);
 /* Fills the window; called whenever it may have got room or something became due. */
 void active_run(void);
 /* A message leaves the window: frees it; its item stays, as ITEM_MOVING, with the message's place.

@@ -246,7 +246,7 @@ static void start(void)
 	route_start();
 	report_start();
 	later_set(&age_due, AGE_MS, look_for_old);
-	active_run();
+	active_open();
 }
 
 /* What agents have in hand is waited for, but at a reload not for long: they will tell the next

@@ -203,9 +203,12 @@ def test_window():
         go = threading.Event()
         g.agent("smtp").answer = lambda r: go.wait(20) and (SENT, "2.0.0", "ok")
         ids = g.put("u@far.test", n=50)
-        wait_until(lambda: len(g.list()) == 50, "all are known")
-        queues = [m["queue"] for m in g.list().values()]
-        is_eq((queues.count("active"), queues.count("incoming")), (10, 40), "a bounded active queue")
+        def queues():
+            names = [m["queue"] for m in g.list().values()]
+            return names.count("active"), names.count("incoming")
+        wait_until(lambda: queues() == (10, 40), "a bounded active queue")
+        time.sleep(0.2)
+        is_eq(queues(), (10, 40), "a bounded active queue")
         go.set()
         g.wait_removed(*ids)
         is_eq(sorted(r.id for r in g.agent("smtp").requests), sorted(ids), "each once")
