@@ -32,6 +32,7 @@ def test_first_run():
                 return
             like(open(where.group(1)).read(), r"Subject: It works\n(.|\n)*gateway that you have just built", "it is in the Maildir")
             like(text(), r"postfix/virtual\[\d+\]: \w+: to=<you@gateway\.test>, .*status=sent", "its log lines are shown")
+            ok(not re.search(r": (warning|error|fatal): ", text()), "it has nothing to complain about") or diag(text())
             with smtplib.SMTP("127.0.0.1", submission, timeout=20) as s:
                 s.sendmail("you@gateway.test", ["friend@gateway.test"], "Subject: two\r\n\r\nx\r\n")
             wait_until(lambda: "to=<friend@gateway.test>" in text(), "the log of another message, taken on the submission port")
