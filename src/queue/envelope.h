@@ -9,7 +9,7 @@ enum { /* ENV_MESSAGE flags */
 	MESSAGE_INTERNAL = 1 << 1,      /* made by ourselves */
 	MESSAGE_TRACE = 1 << 2,         /* sendmail -v */
 	MESSAGE_PROBE_REPORT = 1 << 3,  /* sendmail -bv */
-	MESSAGE_SMTPUTF8 = 1 << 4,
+	MESSAGE_SMTPUTF8 = 1 << 4,      /* SENDER_SMTPUTF8, for listings */
 	MESSAGE_WARNED = 1 << 5,        /* the delay warning was sent (status area) */
 	MESSAGE_FORCE_EXPIRE = 1 << 6,
 	MESSAGE_TRACED = 1 << 7, /* its sendmail -v report was sent (status area) */

@@ -7,6 +7,7 @@
 #include "queue/segment.h"
 #include <ctype.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -24,8 +25,13 @@ static const char digits52[] = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstv
 /* Numbers left of the block that this process holds. */
 static struct {
 	uint32_t next, left;
-	pid_t owner; /* a forked child takes a block of its own */
+	bool watched; /* a forked child takes a block of its own */
 } block;
+
+static void id_forked(void)
+{
+	block.left = 0;
+}
 
 static uint32_t id_random(void)
 {
@@ -85,12 +91,13 @@ static void id_block_fetch(void)
 		block.next = id_random() | 0x10000000u;
 		block.left = 1;
 	}
-	block.owner = getpid();
+	if (!block.watched)
+		block.watched = pthread_atfork(NULL, NULL, id_forked) == 0;
 }
 
 static uint32_t id_number(void)
 {
-	if (block.left == 0 || block.owner != getpid())
+	if (block.left == 0)
 		id_block_fetch();
 	block.left--;
 	return block.next++;
