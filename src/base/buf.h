@@ -11,12 +11,12 @@ struct buf {
 	size_t n, cap;
 };
 
-void buf_free(struct buf *b);              /* back to {0} */
-void buf_clear(struct buf *b);             /* length 0, memory kept */
-void buf_cut(struct buf *b, size_t n);     /* length n, if it was longer */
-void buf_drop(struct buf *b, size_t n);    /* removes n bytes at the front */
-char *buf_room(struct buf *b, size_t n);   /* room for n more bytes (plus NUL); where they go */
-void buf_added(struct buf *b, size_t n);   /* n bytes were written into that room */
+void buf_free(struct buf *b);		 /* back to {0} */
+void buf_clear(struct buf *b);		 /* length 0, memory kept */
+void buf_cut(struct buf *b, size_t n);	 /* length n, if it was longer */
+void buf_drop(struct buf *b, size_t n);	 /* removes n bytes at the front */
+char *buf_room(struct buf *b, size_t n); /* room for n more bytes (plus NUL); where they go */
+void buf_added(struct buf *b, size_t n); /* n bytes were written into that room */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, str s);
 void buf_cstr(struct buf *b, const char *s);

@@ -5,7 +5,7 @@
 #define ERR_TEXT_SIZE 480
 
 struct err {
-	int code;                 /* an errno value, or 0 when none applies */
+	int code;		  /* an errno value, or 0 when none applies */
 	char text[ERR_TEXT_SIZE]; /* one line, names the culprit, no newline */
 };
 

@@ -2,8 +2,9 @@
  *
  * The file named by $POSTERN_FAULTS (read again when it changes) has lines
  *     point[#skip] action [count]
- * action: ENOSPC EIO ENOMEM ... (errno by name), SHORT (a short write), KILL (SIGKILL to oneself), SLEEP=ms.
- * skip: let that many passes succeed first; count: how many passes fail then (default: all). */
+ * action: ENOSPC EIO ENOMEM ... (errno by name), SHORT (a short write), KILL (SIGKILL to oneself),
+ * SLEEP=ms. skip: let that many passes succeed first; count: how many passes fail then (default:
+ * all). */
 #ifndef POSTERN_BASE_FAULT_H
 #define POSTERN_BASE_FAULT_H
 

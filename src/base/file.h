@@ -15,7 +15,8 @@ int file_read(const char *path, size_t limit, struct buf *out, struct err *err);
 int file_pwrite_all(int fd, const void *p, size_t n, off_t offset);
 int file_write_all(int fd, const void *p, size_t n);
 
-/* Replaces path atomically: writes a temporary file beside it, fsyncs, renames, fsyncs the directory. */
+/* Replaces path atomically: writes a temporary file beside it, fsyncs, renames, fsyncs the
+ * directory. */
 int file_replace(const char *path, const void *p, size_t n, mode_t mode, struct err *err);
 
 /* Makes a directory if it is not there (parents too); not an error if it is. */

@@ -14,9 +14,9 @@ struct heap {
 	size_t n, cap;
 };
 
-void heap_add(struct heap *h, struct heap_node *node); /* node->key is set by the caller */
+void heap_add(struct heap *h, struct heap_node *node);	  /* node->key is set by the caller */
 void heap_remove(struct heap *h, struct heap_node *node); /* no-op when it is in none */
-struct heap_node *heap_min(const struct heap *h);         /* or NULL */
+struct heap_node *heap_min(const struct heap *h);	  /* or NULL */
 void heap_free(struct heap *h);
 
 #endif

@@ -19,7 +19,8 @@ struct hostaddr {
 
 #define HOSTADDR_TEXT 46 /* room for any printed address with its NUL */
 
-/* Numeric address without brackets ("192.0.2.1", "2001:db8::1", "::ffff:1.2.3.4"); port in host order. */
+/* Numeric address without brackets ("192.0.2.1", "2001:db8::1", "::ffff:1.2.3.4"); port in host
+ * order. */
 int hostaddr_parse(struct hostaddr *a, str text, uint16_t port, struct err *err);
 /* Address without port; IPv6 in canonical lower case; IPv4-mapped printed as IPv4. Returns out. */
 char *hostaddr_text(const struct hostaddr *a, char out[HOSTADDR_TEXT]);
@@ -37,10 +38,11 @@ struct hostnet {
 int hostnet_parse(struct hostnet *n, str text, struct err *err);
 bool hostnet_has(const struct hostnet *n, const struct hostaddr *a);
 
-/* Where to connect or listen, from "inet:host:port", "unix:path", "host:port", "[v6]:port", "port". */
+/* Where to connect or listen, from "inet:host:port", "unix:path", "host:port", "[v6]:port", "port".
+ */
 struct endpoint {
 	bool is_unix;
-	str path;       /* unix */
+	str path;	/* unix */
 	str host, port; /* inet; host "" for all; brackets removed; port a number or service name */
 };
 /* The slices point into text. A text without "inet:" or "unix:" is taken as inet. */

@@ -16,16 +16,17 @@ struct htab {
 	size_t nslots, count;
 };
 
-void *htab_get(const struct htab *t, str key);                  /* value, or NULL */
-struct htab_entry *htab_find(const struct htab *t, str key);    /* entry, or NULL */
-struct htab_entry *htab_set(struct htab *t, str key, void *v);  /* adds or replaces */
-void *htab_del(struct htab *t, str key);                        /* the value that was there, or NULL */
-void htab_free(struct htab *t, void (*free_value)(void *));     /* free_value may be NULL */
+void *htab_get(const struct htab *t, str key);		       /* value, or NULL */
+struct htab_entry *htab_find(const struct htab *t, str key);   /* entry, or NULL */
+struct htab_entry *htab_set(struct htab *t, str key, void *v); /* adds or replaces */
+void *htab_del(struct htab *t, str key);		    /* the value that was there, or NULL */
+void htab_free(struct htab *t, void (*free_value)(void *)); /* free_value may be NULL */
 struct htab_entry *htab_next(const struct htab *t, struct htab_entry *e); /* e NULL: the first */
 uint64_t htab_hash(str key); /* keyed with a per-process secret: strangers choose keys */
 
 /* The body must not add entries; it may delete none but the current one through its key
  * after taking htab_next first. */
-#define HTAB_FOREACH(var, t) for (struct htab_entry *(var) = htab_next(t, NULL); var; (var) = htab_next(t, var))
+#define HTAB_FOREACH(var, t)                                                                       \
+	for (struct htab_entry * (var) = htab_next(t, NULL); var; (var) = htab_next(t, var))
 
 #endif

@@ -42,8 +42,9 @@ static inline void list_remove(struct list *node)
 
 #define LIST_ITEM(node, type, member) CONTAINER_OF(node, type, member)
 /* The loop body may remove the current item (and only that one). */
-#define LIST_FOREACH(var, head, type, member)                                                       \
-	for (struct list *it_ = (head)->next, *nx_ = it_->next;                                     \
-	     it_ != (head) && ((var) = LIST_ITEM(it_, type, member), 1); it_ = nx_, nx_ = it_->next)
+#define LIST_FOREACH(var, head, type, member)                                                      \
+	for (struct list *it_ = (head)->next, *nx_ = it_->next;                                    \
+	     it_ != (head) && ((var) = LIST_ITEM(it_, type, member), 1);                           \
+	     it_ = nx_, nx_ = it_->next)
 
 #endif

@@ -12,8 +12,8 @@ enum { /* CLEANUP_BEGIN flags */
 	CLEANUP_FLAG_MAP = 1 << 3,    /* canonical, virtual, masquerade */
 	CLEANUP_FLAG_MILTER =
 	    1 << 4, /* non_smtpd_milters (pickup) or handed-over milters (smtpd) */
-	CLEANUP_FLAG_SMTPUTF8 = 1 << 6, /* the client said SMTPUTF8 */
-	CLEANUP_FLAG_AUTOUTF8 = 1 << 7, /* find out by smtputf8_autodetect_classes */
+	CLEANUP_FLAG_AUTOUTF8 = 1 << 7, /* SMTPUTF8 is asked for (SENDER_SMTPUTF8) when an address
+					   or header turns out not to be ASCII */
 	CLEANUP_FLAG_INTERNAL = 1 << 8, /* made by ourselves: no access checks, no size limit */
 	CLEANUP_FLAG_LOCAL_HEADERS = 1 << 9, /* rewrite header addresses in the local context */
 	CLEANUP_FLAG_DISCARD = 1 << 10,
@@ -34,6 +34,10 @@ enum cleanup_status {
 	CLEANUP_EXPANSION, /* 451 4.6.0 alias expansion error */
 	CLEANUP_PROXY,	   /* 451 4.3.0 */
 };
+
+/* CLEANUP_FLAG_AUTOUTF8 when smtputf8_autodetect_classes has this class of mail ("sendmail",
+ * "smtpd", "bounce"...), or 0. */
+uint32_t cleanup_autodetect(const char *class);
 
 /* One message on its way to cleanup. Errors are kept: once something failed the rest of the calls
  * do nothing and cleanup_commit() tells. All may wait. */

@@ -1,11 +1,13 @@
 /* Coroutines: a session is a function that reads from top to bottom and waits where it must.
  *
- * Stackful, each on its own mmap'ed stack (CO_STACK_SIZE, guard page below). One OS thread runs them all;
- * a coroutine runs until it waits. Only functions whose comment says "may wait" can let others run:
- * after one of these, shared state is looked at afresh. Waiting is allowed only inside a coroutine.
+ * Stackful, each on its own mmap'ed stack (CO_STACK_SIZE, guard page below). One OS thread runs
+ * them all; a coroutine runs until it waits. Only functions whose comment says "may wait" can let
+ * others run: after one of these, shared state is looked at afresh. Waiting is allowed only inside
+ * a coroutine.
  *
- * A coroutine belongs to a scope and cannot outlive it: scope_end() cancels what still runs and waits
- * for it. A cancelled coroutine's waits return WAIT_CANCEL at once; it unwinds and returns. */
+ * A coroutine belongs to a scope and cannot outlive it: scope_end() cancels what still runs and
+ * waits for it. A cancelled coroutine's waits return WAIT_CANCEL at once; it unwinds and returns.
+ */
 #ifndef POSTERN_LOOP_CO_H
 #define POSTERN_LOOP_CO_H
 
@@ -14,7 +16,7 @@
 #include <stdint.h>
 
 #define CO_STACK_SIZE (256 * 1024) /* reserved; pages are touched as needed */
-#define FOREVER       (-1)         /* a deadline that never comes */
+#define FOREVER	      (-1)	   /* a deadline that never comes */
 
 /* How a wait ended. */
 enum wait {
@@ -29,7 +31,7 @@ const char *wait_name(enum wait w); /* "timeout", "end of file", ... for log lin
 
 struct co;
 struct scope {
-	struct list cos; /* running coroutines of this scope */
+	struct list cos;  /* running coroutines of this scope */
 	struct co *ender; /* waits in scope_end */
 };
 
@@ -37,24 +39,26 @@ void scope_init(struct scope *s);
 /* Starts fn(arg) at the next turn of the loop. name is a literal, for diagnostics. The scope must
  * outlive it. Usable from outside of coroutines as well. */
 struct co *co_start(struct scope *s, const char *name, void (*fn)(void *arg), void *arg);
-/* Waits until every coroutine of the scope has returned; when the waiter is cancelled they are cancelled too,
- * and waited for. May wait. */
+/* Waits until every coroutine of the scope has returned; when the waiter is cancelled they are
+ * cancelled too, and waited for. May wait. */
 void scope_join(struct scope *s);
 /* Cancels them, then waits until they have returned. May wait. */
 void scope_end(struct scope *s);
-/* Cancels one coroutine that has not returned yet: its present and later waits return WAIT_CANCEL. */
+/* Cancels one coroutine that has not returned yet: its present and later waits return WAIT_CANCEL.
+ */
 void co_cancel(struct co *co);
-bool co_cancelled(void);    /* of the current one */
-struct co *co_self(void);   /* NULL outside of coroutines */
-void co_shield(bool on);    /* while on, cancellation of the current coroutine is put off; pairs nest */
+bool co_cancelled(void);  /* of the current one */
+struct co *co_self(void); /* NULL outside of coroutines */
+void co_shield(
+    bool on); /* while on, cancellation of the current coroutine is put off; pairs nest */
 
 /* Deadlines are absolute loop times in milliseconds, or FOREVER. */
-int64_t loop_now(void);                     /* monotonic ms, cached per turn of the loop */
+int64_t loop_now(void);			    /* monotonic ms, cached per turn of the loop */
 int64_t deadline_in(int64_t milliseconds);  /* FOREVER for a negative argument */
 int64_t deadline_min(int64_t a, int64_t b); /* the earlier */
 
 enum wait co_sleep(int64_t milliseconds); /* WAIT_OK when over, or WAIT_CANCEL. May wait. */
-enum wait co_yield(void);                 /* lets the others run once. May wait. */
+enum wait co_yield (void);		  /* lets the others run once. May wait. */
 
 /* A wait queue. Wakers may be event callbacks or coroutines; waking never switches at once. */
 struct cond {

@@ -8,14 +8,14 @@
 
 struct proc_opts {
 	const char *const *argv;
-	const char *const *env;  /* the whole environment; NULL: inherit */
-	const char *dir;         /* working directory, or NULL */
-	const char *root;        /* chroot, or NULL */
-	uid_t uid;               /* with set_ids */
+	const char *const *env; /* the whole environment; NULL: inherit */
+	const char *dir;	/* working directory, or NULL */
+	const char *root;	/* chroot, or NULL */
+	uid_t uid;		/* with set_ids */
 	gid_t gid;
-	bool set_ids;            /* become uid/gid, no supplementary groups */
-	bool new_group;          /* its own process group, so that it can be killed with its children */
-	int fds[3];              /* stdin, stdout, stderr of the child; -1: /dev/null */
+	bool set_ids;	/* become uid/gid, no supplementary groups */
+	bool new_group; /* its own process group, so that it can be killed with its children */
+	int fds[3];	/* stdin, stdout, stderr of the child; -1: /dev/null */
 };
 /* Starts a child; its pid, or -1 and err (also when exec failed, with its errno). Every other
  * descriptor is closed in the child. Fast; does not wait for the child. */

@@ -5,6 +5,10 @@
 #include "base/hostaddr.h"
 #include "table/table.h"
 
+/* Reads the interfaces, resolves names of main.cf, opens tables: for setup, where one may block and
+ * still has the rights. Without it the first question does so. */
+void own_setup(void);
+
 /* Whether a is an address that this system receives mail on (port ignored). Reads the interfaces
  * once. */
 bool own_address(const struct hostaddr *a);
