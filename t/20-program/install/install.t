@@ -50,7 +50,7 @@ def test_install():
         if not ok(r.returncode == 0, "make install DESTDIR="):
             diag(r.stdout[-2000:])
             return
-        var = dict(l.strip().split(" = ", 1) for l in open(ROOT + "/config.mk") if l.count(" = ") == 1)
+        var = dict(map(str.strip, l.split("=", 1)) for l in open(ROOT + "/config.mk") if "=" in l)
         at = lambda name, *rest: os.path.join(d + var[name], *rest)
         for daemon in ("master", "smtpd", "qmgr", "lmtp"):
             ok(os.access(at("daemondir", daemon), os.X_OK), "daemon " + daemon)
