@@ -1,5 +1,5 @@
-/* Files of the file lane. For src/queue and the commands that look at queue files; everything blocks on the disk and may run in a pool
- * thread.
+/* Files of the file lane. For src/queue and the commands that look at queue files; everything
+ * blocks on the disk and may run in a pool thread.
  *
  *     0                 header, 64 bytes, written once
  *     64                content in wire form

@@ -10,25 +10,27 @@ struct queue_writer;
 struct queue_writer *queue_writer_new(void (*on_closed)(uint64_t segment, uint64_t generation));
 void queue_writer_free(struct queue_writer *w); /* closes its segment */
 
-/* A message being written. Content is gathered in memory up to the in-memory limit, and goes to a file in
- * incoming/ beyond that. */
+/* A message being written. Content is gathered in memory up to the in-memory limit, and goes to a
+ * file in incoming/ beyond that. */
 struct queue_message;
 struct queue_message *queue_message_new(struct queue_writer *w, const char *id);
-/* Appends content (wire form). -1 and err (ENOSPC, EIO, EFBIG...); then abort. May wait (large messages). */
+/* Appends content (wire form). -1 and err (ENOSPC, EIO, EFBIG...); then abort. May wait (large
+ * messages). */
 int queue_message_content(struct queue_message *m, str wire, struct err *err);
 uint64_t queue_message_length(const struct queue_message *m);
 /* Content so far, when it is all in memory; else {NULL,0}. For milters that change it. */
 str queue_message_memory(struct queue_message *m);
-/* Makes the message durable and fills *ref. queue: "incoming", or "hold" (always a file). The envelope's
- * message record is completed here (size and flags are the caller's). On success the message is in the
- * queue and m is freed; on failure m stays, nothing of it is in the queue. May wait. */
+/* Makes the message durable and fills *ref. queue: "incoming", or "hold" (always a file). The
+ * envelope's message record is completed here (size and flags are the caller's). On success the
+ * message is in the queue and m is freed; on failure m stays, nothing of it is in the queue. May
+ * wait. */
 int queue_message_commit(struct queue_message *m, const char *queue, const struct envelope *e,
     struct queue_ref *ref, struct err *err);
 void queue_message_abort(struct queue_message *m);
 
-/* One file, synchronously, without loop or writer: postdrop's maildrop file. Content comes from memory.
- * 0 and the file is durable under its final name; -1 and err. */
-int queue_write_file(const char *queue, const char *id, mode_t mode, const struct envelope *e, str content,
-    struct err *err);
+/* One file, synchronously, without loop or writer: postdrop's maildrop file. Content comes from
+ * memory. 0 and the file is durable under its final name; -1 and err. */
+int queue_write_file(const char *queue, const char *id, mode_t mode, const struct envelope *e,
+    str content, struct err *err);
 
 #endif
