@@ -30,6 +30,7 @@ def test_first_run():
             if not ok(where, "the first message was delivered"):
                 diag(text())
                 return
+            like(where.group(1), r"/run/mail/you/new/", "into a Maildir of the recipient")
             like(open(where.group(1)).read(), r"Subject: It works\n(.|\n)*gateway that you have just built", "it is in the Maildir")
             like(text(), r"postfix/virtual\[\d+\]: \w+: to=<you@gateway\.test>, .*status=sent", "its log lines are shown")
             ok(not re.search(r": (warning|error|fatal): ", text()), "it has nothing to complain about") or diag(text())
