@@ -37,6 +37,7 @@ enum {			      /* addr_parse_path flags */
 	    << 1, /* SMTPUTF8 was asked for: the domain may be UTF-8, and all must be well-formed */
 	ADDR_NULL = 1 << 2,    /* <> is allowed (MAIL) */
 	ADDR_NUMERIC = 1 << 3, /* resolve_numeric_domain: user@1.2.3.4 is allowed (kept as it is) */
+	ADDR_NULL_DOMAIN = 1 << 4, /* resolve_null_domain: user@ is allowed */
 };
 /* Parses the path of MAIL FROM: or RCPT TO: (RFC 5321 4.1.1.2, 4.1.2) at the start of args (which
  * may begin with spaces): appends its internal form to *address, sets *path to the text it was read

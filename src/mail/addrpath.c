@@ -233,6 +233,8 @@ static bool domain_good(str address, unsigned flags)
 	if (at < 0)
 		return true;
 	domain = str_from(address, (size_t)at + 1);
+	if (domain.n == 0)
+		return flags & ADDR_NULL_DOMAIN;
 	if ((flags & ADDR_NUMERIC) && hostaddr_is_numeric(domain))
 		return true;
 	return addr_domain_valid(domain, flags & ADDR_UTF8);

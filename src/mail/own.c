@@ -74,6 +74,8 @@ static void fill(struct addr_list *l, const char *param, const char *text)
 {
 	str rest = str_of(text), word;
 
+	if (l->ready)
+		return;
 	l->ready = true;
 	while (str_word(&rest, ", \t\r\n", &word)) {
 		if (str_eq_nocase(word, STR("all")))
@@ -93,17 +95,29 @@ static bool has(const struct addr_list *l, const struct hostaddr *a)
 	return false;
 }
 
+static struct matchlist *destinations(void)
+{
+	if (!mydestination)
+		mydestination = matchlist_open("mydestination", conf.mydestination, MATCH_DOMAIN);
+	return mydestination;
+}
+
+void own_setup(void)
+{
+	fill(&proxies, "proxy_interfaces", conf.proxy_interfaces);
+	fill(&interfaces, "inet_interfaces", conf.inet_interfaces);
+	destinations();
+}
+
 bool own_proxy_address(const struct hostaddr *a)
 {
-	if (!proxies.ready)
-		fill(&proxies, "proxy_interfaces", conf.proxy_interfaces);
+	fill(&proxies, "proxy_interfaces", conf.proxy_interfaces);
 	return has(&proxies, a);
 }
 
 bool own_address(const struct hostaddr *a)
 {
-	if (!interfaces.ready)
-		fill(&interfaces, "inet_interfaces", conf.inet_interfaces);
+	fill(&interfaces, "inet_interfaces", conf.inet_interfaces);
 	return has(&interfaces, a) || own_proxy_address(a);
 }
 
@@ -112,10 +126,8 @@ enum table_result own_domain(str domain, struct err *err)
 	struct hostaddr a;
 	str ip;
 
-	if (!mydestination)
-		mydestination = matchlist_open("mydestination", conf.mydestination, MATCH_DOMAIN);
 	if (addr_literal(domain, &ip))
 		return hostaddr_parse(&a, ip, 0, err) == 0 && own_address(&a) ? TABLE_FOUND
 									      : TABLE_NONE;
-	return matchlist_name(mydestination, domain, err);
+	return matchlist_name(destinations(), domain, err);
 }

@@ -8,7 +8,7 @@
 #include "mail/dsn.h"
 #include "param/param.h"
 
-static struct maps *canonical, *rcpt_canonical, *send_canonical, *relocated;
+static struct maps *canonical, *rcpt_canonical, *send_canonical;
 static struct maps *local_rcpts, *virtual_alias, *virtual_mailbox, *relay_rcpts;
 
 void check_unlisted_setup(void)
@@ -19,7 +19,6 @@ void check_unlisted_setup(void)
 	    maps_open("recipient_canonical_maps", conf.recipient_canonical_maps, flags);
 	send_canonical = maps_open("sender_canonical_maps", conf.sender_canonical_maps, flags);
 	canonical = maps_open("canonical_maps", conf.canonical_maps, flags);
-	relocated = maps_open("relocated_maps", conf.relocated_maps, flags);
 	virtual_alias = maps_open("virtual_alias_maps", conf.virtual_alias_maps, flags);
 	virtual_mailbox = maps_open("virtual_mailbox_maps", conf.virtual_mailbox_maps, flags);
 	relay_rcpts = maps_open("relay_recipient_maps", conf.relay_recipient_maps, flags);
@@ -49,15 +48,6 @@ static enum table_result find(
 		q->failed = true;
 	}
 	return t;
-}
-
-static enum outcome moved(struct question *q, const char *where)
-{
-	const char *dsn = eval_fit_dsn(q->e, "5.1.6", q->about.class);
-
-	return eval_reject_subject(q->e, 550, dsn, q->about,
-	    arena_printf(q->e->arena, "%s%s",
-		conf.relocated_prefix_enable ? "User has moved to " : "", where));
 }
 
 /* What the class of an address says of users who are in no table. */
@@ -108,8 +98,12 @@ static enum outcome error_route(struct question *q, const struct resolved *r)
 	    arena_cstr(q->e->arena, str_trim(str_from(r->nexthop, n))));
 }
 
+/* Users of virtual alias domains who are in no table have such a route too; the tables know that
+ * better. */
 static bool is_error(const struct resolved *r)
 {
+	if ((r->flags & RESOLVE_ALIAS) && str_starts(r->nexthop, STR("5.1.1 ")))
+		return false;
 	return str_eq(r->transport, str_of(conf.error_service_name)) ||
 	       str_eq(r->transport, STR("retry"));
 }
@@ -146,11 +140,9 @@ static enum outcome exists(struct question *q, const struct resolved *r, struct 
 		if (find(q, rewriting[i], ADDR_FIND_CANONICAL | local_flag(r), &value) ==
 		    TABLE_FOUND)
 			goto out;
-	if (find(q, relocated, ADDR_FIND_CANONICAL | local_flag(r), &value) == TABLE_FOUND)
-		o = moved(q, buf_text(&value));
-	else if (q->failed)
+	if (q->failed)
 		o = eval_lookup_error(q->e, q->about);
-	else if (!(r->flags & RESOLVE_ALIAS) && is_error(r))
+	else if (is_error(r))
 		o = error_route(q, r);
 	else
 		o = in_class_tables(q, r);

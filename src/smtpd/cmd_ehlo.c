@@ -49,7 +49,7 @@ void cmd_ehlo(struct session *s, str args)
 
 	if (!helo_accept(s, "EHLO", args))
 		return;
-	s->esmtp = true;
+	s->protocol = "ESMTP"; /* HELO does not take it back */
 	s->discard = ehlo_discard(s);
 	buf_printf(&reply, "250 %s", conf.myhostname);
 	buf_cstr(&size, "SIZE");

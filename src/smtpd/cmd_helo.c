@@ -41,14 +41,11 @@ bool helo_accept(struct session *s, const char *verb, str args)
 		return false;
 	}
 	free(old);
-	s->protocol = "SMTP";
 	return true;
 }
 
 void cmd_helo(struct session *s, str args)
 {
-	if (!helo_accept(s, "HELO", args))
-		return;
-	s->esmtp = false;
-	session_reply(s, "250 %s", conf.myhostname);
+	if (helo_accept(s, "HELO", args))
+		session_reply(s, "250 %s", conf.myhostname);
 }

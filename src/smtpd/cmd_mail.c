@@ -202,8 +202,6 @@ void cmd_mail(struct session *s, str args)
 		transaction_reset(s);
 		return;
 	}
-	if (s->esmtp)
-		s->protocol = "ESMTP";
 	if (!enough_space(s)) {
 		transaction_reset(s);
 		session_reply(s, "452 4.3.1 Insufficient system storage");

@@ -110,12 +110,11 @@ static void put_envelope(struct session *s, struct cleanup *c)
 /* receive_override_options takes away from what cleanup does by default. */
 static uint32_t cleanup_flags(struct session *s)
 {
-	uint32_t flags = CLEANUP_MASK_EXTERNAL & ~restrict_override_mask();
+	uint32_t flags =
+	    (CLEANUP_MASK_EXTERNAL & ~restrict_override_mask()) | cleanup_autodetect("smtpd");
 
 	if (s->tx.act.hold)
 		flags |= CLEANUP_FLAG_HOLD;
-	if (s->tx.env.flags & SENDER_SMTPUTF8)
-		flags |= CLEANUP_FLAG_SMTPUTF8;
 	if (is_local(s))
 		flags |= CLEANUP_FLAG_LOCAL_HEADERS;
 	return flags;
@@ -247,6 +246,8 @@ void content_unstuffed(struct session *s, str raw, struct buf *out)
 void content_unstuffed_end(struct session *s, struct buf *out)
 {
 	wire_stuff_end(&s->content->stuff, out);
+	if (out->n > 0)
+		s->content->received += 2; /* the line end that was missing */
 	content_newlines(s, s->content->stuff.bare_lf);
 }
 
@@ -332,6 +333,7 @@ void content_end(struct session *s)
 {
 	struct content *c = s->content;
 
+	s->stage = "END-OF-MESSAGE";
 	if (c->refusal) {
 		session_reply(s, "%s", c->refusal);
 	} else if (!restrict_end_of_data(s)) {

@@ -121,7 +121,7 @@ enum outcome eval_permit(
 {
 	struct err err;
 
-	if (!matchlist_empty(log_permit) &&
+	if (!e->defer_if_permit && !matchlist_empty(log_permit) &&
 	    matchlist_name(log_permit, str_of(action), &err) == TABLE_FOUND)
 		restrict_log(e->s, "permit",
 		    arena_printf(e->arena, "action=%s for %s=%s %s%s", action, about.class,

@@ -11,7 +11,7 @@ static struct maps *filter;
 
 void input_setup(void)
 {
-	filter = maps_open("smtpd_command_filter", conf.smtpd_command_filter, 0);
+	filter = maps_open("smtpd_command_filter", conf.smtpd_command_filter, TABLE_FOLD);
 }
 
 /* Skips the rest of a line that is too long. */

@@ -1,4 +1,5 @@
 /* smtpd: the SMTP server. */
+#include "mail/own.h"
 #include "service/service.h"
 #include "smtpd/ehlo.h"
 #include "smtpd/input.h"
@@ -16,6 +17,7 @@ static void setup(void)
 	template_setup();
 	reply_setup();
 	input_setup();
+	own_setup();
 	peer_setup();
 	ehlo_setup();
 	etrn_setup();

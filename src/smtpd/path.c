@@ -11,13 +11,22 @@ static unsigned path_flags(const struct session *s, bool empty_ok)
 
 	if (conf.strict_rfc821_envelopes)
 		flags |= ADDR_STRICT;
-	if (conf.smtputf8_enable && (conf.strict_smtputf8 ? s->tx.env.flags & SENDER_SMTPUTF8 : 1))
+	if (s->tx.env.flags & SENDER_SMTPUTF8)
 		flags |= ADDR_UTF8;
 	if (conf.resolve_numeric_domain)
 		flags |= ADDR_NUMERIC;
+	if (conf.resolve_null_domain)
+		flags |= ADDR_NULL_DOMAIN;
 	if (empty_ok)
 		flags |= ADDR_NULL;
 	return flags;
+}
+
+/* strict_smtputf8: UTF-8 needs SMTPUTF8; else a local part may have it all the same. */
+static bool allowed(const struct session *s, str address)
+{
+	return (s->tx.env.flags & SENDER_SMTPUTF8) || !conf.strict_smtputf8 ||
+	       str_is_ascii(address);
 }
 
 bool path_parse(
@@ -25,7 +34,8 @@ bool path_parse(
 {
 	struct buf internal = {0};
 	str path = {0}, rest = {0};
-	bool good = addr_parse_path(*args, path_flags(s, empty_ok), &internal, &path, &rest);
+	bool good = addr_parse_path(*args, path_flags(s, empty_ok), &internal, &path, &rest) &&
+		    allowed(s, buf_view(&internal));
 
 	if (!good)
 		log_smtpd_bad_address(s->client.namaddr, verb, path);
@@ -39,5 +49,9 @@ bool path_parse_whole(struct session *s, struct arena *a, str arg, str *address)
 {
 	str rest = arg;
 
-	return path_parse(s, a, "VRFY", false, &rest, address) && rest.n == 0;
+	if (!path_parse(s, a, "VRFY", false, &rest, address))
+		return false;
+	if (rest.n > 0)
+		log_smtpd_bad_address(s->client.namaddr, "VRFY", arg);
+	return rest.n == 0;
 }

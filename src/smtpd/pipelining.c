@@ -2,6 +2,7 @@
 
 #include "log/event.h"
 #include "param/param.h"
+#include "smtpd/standalone.h"
 #include "table/matchlist.h"
 
 static struct matchlist *newline_exclusions;
@@ -28,11 +29,14 @@ bool pipelining_check(struct session *s, const char *verb, bool must_be_last)
 {
 	str ahead;
 
-	if (s->illegal_pipelining || (!must_be_last && s->esmtp) || (!must_be_last && !s->helo))
+	bool esmtp = strcmp(s->protocol, "ESMTP") == 0;
+
+	if (standalone() || s->illegal_pipelining || (esmtp && !must_be_last) ||
+	    !stream_input_ready(s->io))
 		return true;
-	if (!stream_input_ready(s->io))
+	/* Read, so that closing does not reset the connection before the client sees why. */
+	if (stream_peek(s->io, 1, &ahead, deadline_in(1000)) != WAIT_OK || ahead.n == 0)
 		return true;
-	stream_peek(s->io, 0, &ahead, FOREVER);
 	log_smtpd_pipelining(verb, s->client.namaddr, str_head(ahead, 100));
 	s->illegal_pipelining = true;
 	if (!s->unauth_pipelining)

@@ -1,5 +1,6 @@
 #include "smtpd/received.h"
 
+#include "base/clock.h"
 #include "mail/dsn.h"
 #include "mail/header.h"
 #include "mail/received.h"
@@ -11,9 +12,18 @@ static str protocol(const struct session *s)
 	return s->tx.env.flags & SENDER_SMTPUTF8 ? STR("UTF8SMTP") : str_of(s->protocol);
 }
 
-void received_header(struct session *s, struct buf *out)
+/* smtpd_hide_client_session: nothing of who it was and how it spoke. */
+static void put_hidden(struct session *s, struct buf *text)
 {
-	struct buf text = {0};
+	char date[CLOCK_MAIL_DATE];
+
+	buf_printf(
+	    text, "Received: by %s (%s) id %s", conf.myhostname, conf.mail_name, s->tx.queue_id);
+	buf_printf(text, "; %s", clock_mail_date(s->tx.arrival_us / 1000000, date));
+}
+
+static void put_client(struct session *s, struct buf *text)
+{
 	struct received r = {
 	    .helo = str_of(s->helo ? s->helo : s->client.name),
 	    .client_name = str_of(s->client.name),
@@ -27,7 +37,17 @@ void received_header(struct session *s, struct buf *out)
 
 	if (s->tx.nrcpts == 1)
 		r.rcpt = s->tx.rcpts[0].address;
-	received_put(&text, &r);
+	received_put(text, &r);
+}
+
+void received_header(struct session *s, struct buf *out)
+{
+	struct buf text = {0};
+
+	if (conf.smtpd_hide_client_session)
+		put_hidden(s, &text);
+	else
+		put_client(s, &text);
 	header_wire(out, buf_view(&text));
 	buf_free(&text);
 }

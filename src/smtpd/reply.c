@@ -111,7 +111,6 @@ static void reply(struct session *s, str said, bool counts)
 	if (text.n && (text.p[0] == '4' || text.p[0] == '5')) {
 		if (counts)
 			count_error(s);
-		s->failed = true;
 		filter_refusal(s, &text);
 		footer_get(s, buf_view(&text), &footer);
 	}

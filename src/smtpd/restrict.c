@@ -291,6 +291,5 @@ bool restrict_data(struct session *s)
 
 bool restrict_end_of_data(struct session *s)
 {
-	s->stage = "END-OF-MESSAGE";
 	return late_stage(s, LIST_END_OF_DATA);
 }

@@ -99,7 +99,7 @@ void session_input_ended(struct session *s, enum wait how)
 		session_reply(s, "421 4.4.2 %s Error: timeout exceeded", conf.myhostname);
 	} else if (how == WAIT_CANCEL) {
 		session_reply(s, "421 4.3.2 %s Error: service shutting down", conf.myhostname);
-	} else {
+	} else if (strcmp(stage, "END-OF-MESSAGE") != 0) { /* leaving without QUIT harms nobody */
 		log_smtpd_lost(where, s->client.namaddr);
 	}
 }
@@ -142,12 +142,13 @@ static void run_command(struct session *s, const struct command_row *c, str args
 {
 	int index = (int)(c - commands);
 
-	s->stage = c->verb;
+	if (!s->denied)
+		s->stage = c->verb;
 	s->total[index]++;
 	s->failed = false;
 	if (c->flags & JUNK)
 		count_junk(s);
-	if (!is_denied(s, c))
+	if (!is_denied(s, c) && pipelining_check(s, c->verb, c->flags & LAST))
 		c->run(s, args);
 	if (!s->failed)
 		s->ok[index]++;
@@ -186,7 +187,7 @@ static void one_command(struct session *s, str line)
 	c = find_command(cmd.verb);
 	if (!c)
 		unknown_command(s, cmd.verb, line);
-	else if (pipelining_check(s, c->verb, c->flags & LAST))
+	else
 		run_command(s, c, cmd.args);
 }
 
@@ -235,7 +236,8 @@ static bool identify(struct session *s, const struct hostaddr *peer)
 static void serve(struct session *s)
 {
 	log_smtpd_connect(s->client.namaddr);
-	session_greet(s);
+	if (pipelining_check(s, "CONNECT", true))
+		session_greet(s);
 	read_commands(s);
 	stream_flush(s->io, deadline_in(10 * 1000));
 	transaction_reset(s);

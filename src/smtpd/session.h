@@ -42,6 +42,7 @@ struct client {
  */
 struct forwarded {
 	char *name, *addr, *port, *proto, *helo, *ident, *source;
+	bool client; /* NAME or ADDR was told, if only to say that it is not available */
 };
 
 /* What access rules decided for the message as a whole; sent to cleanup with the envelope. */
@@ -79,7 +80,6 @@ struct session {
 	const char *server_addr, *server_port;
 	const char *sasl_method, *sasl_username; /* NULL: not authenticated */
 	char *helo;				 /* malloc'ed; NULL: not greeted */
-	bool esmtp;				 /* greeted with EHLO */
 	const char *protocol;			 /* "SMTP" or "ESMTP" */
 	uint32_t discard; /* EHLO keywords not offered to this client: EHLO_* bits */
 	struct forwarded *forwarded;

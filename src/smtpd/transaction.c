@@ -21,7 +21,7 @@ void transaction_reset(struct session *s)
 /* "up.client.test[192.0.2.7]" of XFORWARD; empty when it told neither. */
 static void upstream(const struct forwarded *f, struct buf *out)
 {
-	if (f->name || f->addr)
+	if (f->client)
 		buf_cstr(out, f->name ? f->name : "unknown");
 	if (f->addr)
 		buf_printf(out, "[%s]", f->addr);

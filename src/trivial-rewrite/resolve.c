@@ -24,6 +24,7 @@ static struct matchlist *virtual_alias_domains, *virtual_mailbox_domains, *relay
 
 void resolve_setup(void)
 {
+	own_setup();
 	virtual_alias_domains =
 	    matchlist_open("virtual_alias_domains", conf.virtual_alias_domains, MATCH_DOMAIN);
 	virtual_mailbox_domains =
@@ -76,6 +77,12 @@ static void to_error(struct route *r, const char *why)
 	set(&r->nexthop, str_of(why));
 }
 
+/* resolve_dequoted_address = no: what stands in quotes is no operator. */
+static bool is_opaque(str local)
+{
+	return !conf.resolve_dequoted_address && addr_local_needs_quotes(local);
+}
+
 /* An address whose domain is ours may carry a route in its local part: user%site@ours,
  * site!user@ours, "user@site"@ours. Takes it apart until a domain is left that decides. */
 static void follow_operators(struct route *r, struct buf *a)
@@ -94,6 +101,8 @@ static void follow_operators(struct route *r, struct buf *a)
 		if (ours != TABLE_FOUND)
 			break;
 		buf_clear(&next);
+		if (is_opaque(local))
+			break;
 		if (str_rchr(local, '@') > 0)
 			buf_str(&next, local);
 		else if (!rewrite_operator(local, &next))
@@ -106,6 +115,8 @@ static void follow_operators(struct route *r, struct buf *a)
 
 static bool has_operator(str local)
 {
+	if (is_opaque(local))
+		return false;
 	return str_chr(local, '@') >= 0 || (conf.allow_percent_hack && str_chr(local, '%') >= 0) ||
 	       (conf.swap_bangpath && str_chr(local, '!') >= 0);
 }
@@ -295,6 +306,8 @@ void resolve_address(str sender, str address, bool verify, struct route *r)
 	else
 		buf_str(&a, address);
 	follow_operators(r, &a);
+	if (conf.resolve_null_domain && str_ends(buf_view(&a), STR("@")))
+		buf_cut(&a, a.n - 1);
 	if (str_rchr(buf_view(&a), '@') < 0)
 		buf_printf(&a, "@%s", conf.myhostname);
 	if (bad_domain(r, &a)) {
