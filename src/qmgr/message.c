@@ -250,11 +250,10 @@ static void round_end(struct message *m)
 	report_add(m);
 }
 
-/* How many filed recipients a message may have before more are not routed. */
 static bool wants_more(const struct message *m)
 {
 	return m->cursor < m->env.nrcpts && !m->super && !m->relocate && !service_draining() &&
-	       m->filed < (uint32_t)conf.default_recipient_refill_limit;
+	       schedule_room(m) > 0;
 }
 
 static void look(struct message *m)

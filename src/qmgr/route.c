@@ -126,10 +126,7 @@ static void set_verp(struct message *m, struct routed *r)
 static uint32_t batch_size(const struct message *m)
 {
 	uint32_t left = (uint32_t)m->env.nrcpts - m->cursor;
-	uint32_t most =
-	    (uint32_t)(conf.default_recipient_limit > conf.qmgr_message_recipient_minimum
-			   ? conf.default_recipient_limit
-			   : conf.qmgr_message_recipient_minimum);
+	uint32_t most = schedule_room(m);
 
 	if (most < 1)
 		most = 1;

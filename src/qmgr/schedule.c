@@ -191,6 +191,28 @@ void schedule_file(
 	transport_work(t);
 }
 
+uint32_t schedule_room(const struct message *m)
+{
+	uint32_t least = (uint32_t)conf.qmgr_message_recipient_minimum;
+	uint32_t refill = UINT32_MAX;
+	int64_t room = 0;
+	struct job *j;
+
+	if (list_empty(&m->jobs)) /* its transports are not known yet */
+		return (uint32_t)conf.default_recipient_limit + least;
+	LIST_FOREACH (j, &m->jobs, struct job, in_message) {
+		struct transport *t = j->transport;
+		int64_t left = t->recipient_limit - (int64_t)t->recipients;
+
+		room += left > 0 ? left : 0;
+		if (t->refill_limit >= 0 && (uint32_t)t->refill_limit < refill)
+			refill = (uint32_t)t->refill_limit;
+	}
+	if (m->filed < least)
+		return room > least ? (uint32_t)room : least;
+	return m->filed <= refill ? (uint32_t)room : 0;
+}
+
 static struct entry *take(struct peer *p)
 {
 	struct entry *e = LIST_ITEM(p->entries.next, struct entry, link);

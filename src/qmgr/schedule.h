@@ -109,6 +109,10 @@ void transport_fail(struct transport *t, const char *dsn, const char *reason);
  * lead to the retry transport. Agents get the work at the next turn of the loop. */
 void schedule_file(
     struct message *m, uint32_t index, str transport, str nexthop, str address, str sender);
+/* How many more recipients of a message may be filed now: what the transports it uses have left of
+ * their recipient limits, and always some of each message (qmgr_message_recipient_minimum). 0: wait
+ * until enough of those that are filed were delivered. */
+uint32_t schedule_room(const struct message *m);
 /* The next entry of this transport to be delivered; NULL: nothing can be now. */
 struct entry *schedule_pick(struct transport *t);
 /* How many entries could be chosen now, counted up to max. */

@@ -258,5 +258,23 @@ def test_filter_and_verp():
         like("\n".join(g.find_log(qid)), r"to=<double-bounce@gw\.example\.test>, relay=none, .*status=sent \(undeliverable postmaster notification discarded\)", "mail to double-bounce ends here")
 
 
-run(test_simple, test_retry, test_bounce, test_expire, test_delay_warning, test_windows, test_agent_limit, test_dead_site, test_transport_away,
+def test_recipient_batches():
+    main = {"smtp_recipient_limit": "20", "smtp_extra_recipient_limit": "0", "smtp_recipient_refill_limit": "10", "default_recipient_limit": "30",
+            "smtp_destination_recipient_limit": "5", "qmgr_message_recipient_minimum": "7"}
+    with Gate(main) as g:
+        g.start()
+        go = threading.Event()
+        g.agent("smtp").answer = lambda r: go.wait(20) and (SENT, "2.0.0", "ok")
+        rcpts = ["u%d@far.test" % n for n in range(200)]
+        qid = g.put(*rcpts)
+        wait_until(lambda: g.agent("smtp").now >= 4, "in flight")
+        first = len(set(g.resolved))
+        ok(first <= 40, "not all recipients are taken into memory at once: %d" % first)
+        other = g.put("v@far2.test")
+        go.set()
+        g.wait_removed(qid, other)
+        is_eq(sorted(a for r in g.agent("smtp").requests if r.id == qid for a in r.to), sorted(rcpts), "but all are delivered, once")
+
+
+run(test_recipient_batches, test_simple, test_retry, test_bounce, test_expire, test_delay_warning, test_windows, test_agent_limit, test_dead_site, test_transport_away,
     test_kept_connection_closed, test_bad_agent, test_filter_and_verp)
