@@ -166,7 +166,8 @@ int compose_send(struct report *r, const struct notification *n, struct err *err
 	buf_printf(&boundary, "%s.%lld/%s", id, (long long)(now / 1000), conf.myhostname);
 	buf_printf(&socket, "public/%s", conf.cleanup_service_name);
 	c = cleanup_open(buf_text(&socket), str_of(id), now,
-	    CLEANUP_FLAG_INTERNAL | CLEANUP_FLAG_MAP | CLEANUP_FLAG_LOCAL_HEADERS);
+	    CLEANUP_FLAG_INTERNAL | CLEANUP_FLAG_MAP | CLEANUP_FLAG_LOCAL_HEADERS |
+		cleanup_autodetect("bounce"));
 	envelope(r, n, c);
 	received(c, id, now);
 	headers(r, n, c, buf_text(&boundary));

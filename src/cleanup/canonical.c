@@ -15,6 +15,7 @@ const struct name_row address_classes[] = {
 };
 
 static struct step {
+	const char *param;
 	struct maps *maps;
 	uint64_t classes;
 } steps[3];
@@ -24,6 +25,7 @@ static void open_step(struct step *s, const char *param, const char *maps, const
 {
 	struct err err;
 
+	s->param = param;
 	s->maps = maps_open(param, maps, TABLE_FOLD | TABLE_UTF8);
 	if (names_mask(address_classes, str_of(classes), &s->classes, &err) < 0)
 		log_fatal("%s: %s", param, err.text);
@@ -65,8 +67,7 @@ static int map_once(struct message *m, struct step *s, struct buf *address)
 	buf_free(&value);
 	if (t == TABLE_NONE)
 		return 0;
-	log_warn("%s: %s", m->id, err.text);
-	message_fail(m, CLEANUP_WRITE, NULL);
+	message_lookup_failed(m, s->param, buf_view(address), &err);
 	return -1;
 }
 

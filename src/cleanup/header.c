@@ -4,7 +4,9 @@
 
 #include "base/clock.h"
 #include "log/event.h"
+#include "log/log.h"
 #include "mail/addr.h"
+#include "mail/dsn.h"
 #include "mail/hdraddr.h"
 #include "mail/msgid.h"
 #include "param/param.h"
@@ -19,13 +21,11 @@ static const struct {
     {HDR_MESSAGE_ID, SEEN_MESSAGE_ID},
     {HDR_TO, SEEN_TO},
     {HDR_CC, SEEN_TO},
-    {HDR_BCC, SEEN_TO},
     {HDR_RESENT_FROM, SEEN_RESENT_FROM},
     {HDR_RESENT_DATE, SEEN_RESENT_DATE},
     {HDR_RESENT_MESSAGE_ID, SEEN_RESENT_MESSAGE_ID},
-    {HDR_RESENT_TO, SEEN_RESENT_TO},
-    {HDR_RESENT_CC, SEEN_RESENT_TO},
-    {HDR_RESENT_BCC, SEEN_RESENT_TO},
+    {HDR_RESENT_TO, SEEN_TO},
+    {HDR_RESENT_CC, SEEN_TO},
 };
 
 static bool dropped[HDR_COUNT];
@@ -46,6 +46,8 @@ void header_setup(void)
 
 void header_emit(struct message *m, str text)
 {
+	if (!str_is_ascii(text))
+		m->env.sender.flags |= SENDER_SMTPUTF8_HEADER;
 	header_wire(&m->out, text);
 }
 
@@ -117,8 +119,10 @@ void header_field(struct message *m, const struct header_row *row, str text)
 	note_presence(m, row);
 	if (row->id == HDR_MESSAGE_ID || row->id == HDR_RESENT_MESSAGE_ID)
 		log_message_id(m, row, value);
-	if (row->id == HDR_RECEIVED && ++m->hops > (unsigned)conf.hopcount_limit)
+	if (row->id == HDR_RECEIVED && ++m->hops == (unsigned)conf.hopcount_limit) {
+		log_warn("%s: message rejected: hopcount exceeded", m->id);
 		message_fail(m, CLEANUP_HOPS, NULL);
+	}
 	if (row->id == HDR_OTHER ? message_drop.n && header_listed(buf_text(&message_drop), name)
 				 : dropped[row->id])
 		return;
@@ -159,12 +163,15 @@ static void add_from(struct message *m)
 	struct buf text = {0}, sender = {0};
 	bool obsolete = strcasecmp(conf.header_from_format, "obsolete") == 0;
 
-	buf_str(&sender, m->env.sender.address);
-	if (sender.n == 0)
-		buf_printf(&sender, "MAILER-DAEMON");
-	address_complete(m, "local", &sender);
-	from_put(&text, m->resent, m->env.sender.full_name, buf_view(&sender), obsolete,
-	    str_of(conf.full_name_encoding_charset));
+	/* header_from_format: the null sender has no name */
+	if (m->env.sender.address.n == 0) {
+		from_put(&text, m->resent, STR(""), STR("MAILER-DAEMON"), obsolete, STR(""));
+	} else {
+		buf_str(&sender, m->env.sender.address);
+		address_complete(m, "local", &sender);
+		from_put(&text, m->resent, m->env.sender.full_name, buf_view(&sender), obsolete,
+		    str_of(conf.full_name_encoding_charset));
+	}
 	header_emit(m, buf_view(&text));
 	buf_free(&text);
 	buf_free(&sender);
@@ -180,13 +187,10 @@ void header_finish(struct message *m)
 	uint32_t date = m->resent ? SEEN_RESENT_DATE : SEEN_DATE;
 	uint32_t from = m->resent ? SEEN_RESENT_FROM : SEEN_FROM;
 
-	m->header_done = true;
-	if (!(m->seen & id)) {
-		if (add)
-			add_message_id(m);
-		else if (!(m->seen & SEEN_MESSAGE_ID))
-			log_cleanup_message_id(m->id, "message-id", STR("<>"));
-	}
+	if (add && !(m->seen & id))
+		add_message_id(m);
+	if (!(m->seen & SEEN_MESSAGE_ID) && (!add || m->resent))
+		log_cleanup_message_id(m->id, "message-id", STR("<>"));
 	if (!add)
 		return;
 	if (!(m->seen & date))

@@ -11,10 +11,12 @@ static void start(void)
 	message_writer = queue_writer_new(qmgr_clnt_closed);
 }
 
-static void drain(void)
+/* No conversation is left: qmgr may have the segment. */
+static void end(void)
 {
-	/* Open conversations may still commit; the segment is closed when the process ends. */
-	co_yield ();
+	queue_writer_free(message_writer);
+	message_writer = NULL;
+	qmgr_clnt_finish();
 }
 
 int main(int argc, char **argv)
@@ -24,7 +26,7 @@ int main(int argc, char **argv)
 	    .setup = finish_setup,
 	    .start = start,
 	    .serve = receive_serve,
-	    .drain = drain,
+	    .finish = end,
 	};
 
 	return service_main(argc, argv, &cleanup);

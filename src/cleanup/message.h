@@ -1,7 +1,8 @@
 /* A message on its way through cleanup.
  *
- * receive.c speaks with the client; header.c and body.c see the content; recipient.c and sender.c
- * map the envelope; finish.c commits. A failure is kept in status and ends what follows. */
+ * receive.c speaks with the client; content.c passes the content through header.c and checks.c;
+ * recipient.c and sender.c map the envelope; finish.c commits. A failure is kept in status and ends
+ * what follows. */
 #ifndef POSTERN_CLEANUP_MESSAGE_H
 #define POSTERN_CLEANUP_MESSAGE_H
 
@@ -27,11 +28,16 @@ struct message {
 	struct mime *mime;
 	struct queue_message *queue;
 	struct buf out; /* wire form, gathered for the queue */
-	struct wire_facts facts;
+	struct wire_facts head, body;
 	struct wire_clean clean;
 	bool cleaning;
+	struct mime_down *down; /* force_mime_input_conversion */
 	bool content_begun, header_done;
-	uint32_t seen; /* SEEN_* headers of the message */
+	char last;	  /* byte that the queue was given last */
+	bool checking;	  /* header and body checks go on */
+	uint64_t checked; /* bytes of this part's body that body_checks have seen */
+	bool line_open;	  /* see checks_put_piece() */
+	uint32_t seen;	  /* SEEN_* headers of the message */
 	unsigned hops;
 	bool rewrite_headers;
 	const char *context; /* "local" or "remote", for header addresses */
@@ -55,16 +61,20 @@ enum {
 	SEEN_FROM = 1 << 0,
 	SEEN_DATE = 1 << 1,
 	SEEN_MESSAGE_ID = 1 << 2,
-	SEEN_TO = 1 << 3,
+	SEEN_TO = 1 << 3, /* or Cc, or the Resent- ones */
 	SEEN_RESENT_FROM = 1 << 4,
 	SEEN_RESENT_DATE = 1 << 5,
 	SEEN_RESENT_MESSAGE_ID = 1 << 6,
-	SEEN_RESENT_TO = 1 << 7,
 };
 
 /* The worker's writer; receive.c's caller opens it. */
 extern struct queue_writer *message_writer;
 
+/* A table failed: the message is not accepted for now. param: the parameter that has the table. */
+void message_lookup_failed(
+    struct message *m, const char *param, str address, const struct err *err);
+/* Adds a copy of the message for address (BCC actions). */
+void message_copy(struct message *m, str address);
 /* Keeps the first failure. why may be NULL; it is copied. */
 void message_fail(struct message *m, enum cleanup_status status, const char *why);
 
@@ -76,12 +86,26 @@ void content_setup(void);
 void content_put(struct message *m, str wire);
 void content_end(struct message *m);
 
-/* header.c: one header field of the message, and the end of the header. May wait. */
+/* header.c: one field of the message's own header, and what is missing at its end. May wait. */
 void header_setup(void);
 void header_field(struct message *m, const struct header_row *row, str text);
 void header_finish(struct message *m);
 /* Appends a field's text to the stored content. */
 void header_emit(struct message *m, str text);
+
+/* checks.c: header and body checks. May wait. */
+void checks_setup(void);
+unsigned checks_flags(void); /* for mime_new() */
+/* One field, of whatever header it is. Replaces *text and *row (REPLACE), puts a field in front of
+ * it (PREPEND); false: nothing is left of it. What *text then points to lives until the next call.
+ */
+bool checks_field(
+    struct message *m, enum mime_class class, const struct header_row **row, str *text);
+void checks_body_line(struct message *m, str piece, unsigned which);
+/* Logs what became of a piece of content: verb "reject", class "header"... text may be NULL. */
+void checks_log(struct message *m, const char *verb, const char *class, str line, const char *text);
+/* The same without the client's protocol and name, as errors of MIME are told. */
+void checks_log_error(struct message *m, const char *what, str where);
 
 /* Decides a recipient's fate before it ever reaches qmgr; st->index is its place in env. */
 void message_fate(struct message *m, const struct ipc_rcpt_status *st);
@@ -91,8 +115,10 @@ void sender_setup(void);
 void sender_map(struct message *m);
 void recipient_setup(void);
 void recipient_map_all(struct message *m);
+/* Only standard form and canonical maps: for recipients whose mail is returned unsent. */
+void recipient_plain(struct message *m);
 
-/* finish.c: commits what is to be kept and says what to answer. May wait. */
+/* finish.c: commits what is to be kept and decides what to answer. May wait. */
 void finish_setup(void);
 void finish(struct message *m);
 

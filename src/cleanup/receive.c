@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define RCPTS_MAX 1000000 /* of one message: clients have lower limits of their own */
+
 void message_fail(struct message *m, enum cleanup_status status, const char *why)
 {
 	if (m->status != CLEANUP_OK)
@@ -18,10 +20,28 @@ void message_fail(struct message *m, enum cleanup_status status, const char *why
 	m->why = why ? arena_cstr(&m->arena, str_of(why)) : "";
 }
 
+void message_lookup_failed(struct message *m, const char *param, str address, const struct err *err)
+{
+	log_warn("%s", err->text);
+	log_warn("%s: %s map lookup problem for %.*s -- message not accepted, try again later",
+	    m->id, param, STR_FMT(address));
+	message_fail(m, CLEANUP_WRITE, NULL);
+}
+
 void message_fate(struct message *m, const struct ipc_rcpt_status *st)
 {
 	m->early = mem_realloc(m->early, (m->nearly + 1) * sizeof(*m->early));
 	m->early[m->nearly++] = *st;
+}
+
+void message_copy(struct message *m, str address)
+{
+	str *more = arena_alloc(&m->arena, (m->nbcc + 1) * sizeof(str));
+
+	if (m->nbcc)
+		memcpy(more, m->bcc, m->nbcc * sizeof(str));
+	more[m->nbcc++] = arena_str(&m->arena, address);
+	m->bcc = more;
 }
 
 static void message_free(struct message *m)
@@ -30,6 +50,8 @@ static void message_free(struct message *m)
 		queue_message_abort(m->queue);
 	if (m->mime)
 		mime_free(m->mime);
+	if (m->down)
+		mime_down_free(m->down);
 	buf_free(&m->out);
 	free(m->given);
 	free(m->early);
@@ -85,6 +107,17 @@ static void add_given(struct message *m, const struct ipc_env_rcpt *r)
 	};
 }
 
+static void add_attr(struct message *m, const struct ipc_env_attr *a)
+{
+	if (m->env.nattrs < (size_t)conf.queue_file_attribute_count_limit) {
+		envelope_add_attr(&m->env, &m->arena, a->name, a->value);
+	} else if (m->status == CLEANUP_OK) {
+		log_warn("%s: number of attributes exceeds limit (%d)", m->id,
+		    conf.queue_file_attribute_count_limit);
+		message_fail(m, CLEANUP_BAD, NULL);
+	}
+}
+
 static void take_sender(struct message *m, const struct ipc_env_sender *s)
 {
 	m->env.sender = (struct ipc_env_sender){
@@ -105,11 +138,7 @@ static void take_action(struct message *m, const struct ipc_cleanup_env *a)
 	} else if (str_eq(a->action, STR("redirect"))) {
 		m->redirect = value;
 	} else if (str_eq(a->action, STR("bcc"))) {
-		str *more = arena_alloc(&m->arena, (m->nbcc + 1) * sizeof(str));
-		if (m->nbcc)
-			memcpy(more, m->bcc, m->nbcc * sizeof(str));
-		more[m->nbcc++] = value;
-		m->bcc = more;
+		message_copy(m, value);
 	} else if (str_eq(a->action, STR("hold"))) {
 		m->queue_name = "hold";
 	} else if (str_eq(a->action, STR("discard"))) {
@@ -139,17 +168,21 @@ static bool take(struct message *m, const struct ipc_msg *in)
 		take_sender(m, &in->env_sender);
 		return true;
 	case MSG_ENV_ATTR:
-		envelope_add_attr(&m->env, &m->arena, in->env_attr.name, in->env_attr.value);
+		add_attr(m, &in->env_attr);
 		return true;
 	case MSG_ENV_RCPT:
-		add_given(m, &in->env_rcpt);
+		if (m->ngiven < RCPTS_MAX) {
+			add_given(m, &in->env_rcpt);
+		} else if (m->status == CLEANUP_OK) {
+			log_warn("%s: more than %d recipients", m->id, RCPTS_MAX);
+			message_fail(m, CLEANUP_BAD, NULL);
+		}
 		return true;
 	case MSG_CLEANUP_ENV:
 		take_action(m, &in->cleanup_env);
 		return true;
 	case MSG_CLEANUP_CONTENT:
-		if (m->status == CLEANUP_OK)
-			content_put(m, in->cleanup_content.data);
+		content_put(m, in->cleanup_content.data);
 		return true;
 	default:
 		log_warn("%s: unexpected %s from client", m->id, ipc_name(in->type));
@@ -164,15 +197,19 @@ static bool receive(struct stream *client, struct message *m)
 	struct err err;
 
 	for (;;) {
-		enum wait w = ipc_recv(client, &in, FOREVER, &err);
-		if (w != WAIT_OK || in.type == MSG_CLEANUP_ABORT) {
-			log_cleanup_canceled(m->id);
-			return w == WAIT_OK;
-		}
-		if (in.type == MSG_CLEANUP_END)
+		enum wait w = ipc_recv(client, &in, deadline_in(conf.ipc_timeout * 1000L), &err);
+		bool bad = w != WAIT_OK;
+
+		if (w == WAIT_ERROR)
+			log_warn("%s: bad request: %s", m->id, err.text);
+		if (!bad && in.type == MSG_CLEANUP_END)
 			break;
-		if (!take(m, &in))
-			return false;
+		if (!bad && in.type != MSG_CLEANUP_ABORT)
+			bad = !take(m, &in);
+		if (bad || in.type == MSG_CLEANUP_ABORT) {
+			log_cleanup_canceled(m->id);
+			return !bad;
+		}
 	}
 	finish(m);
 	return answer(client, m);

@@ -48,9 +48,50 @@ static void store(struct message *m, const struct ipc_env_rcpt *r)
 {
 	if (!is_new(m, r->address, r->orig_address))
 		return;
-	if (!str_is_ascii(r->address))
-		m->env.sender.flags |= SENDER_SMTPUTF8_RCPT;
 	envelope_add_rcpt(&m->env, &m->arena, r);
+}
+
+/* RFC 6533 3: utf-8-addr-xtext. s is well-formed as a rule; what is not is taken byte by byte. */
+static void put_utf8_xtext(struct buf *out, str s)
+{
+	for (size_t i = 0; i < s.n;) {
+		unsigned char c = (unsigned char)s.p[i];
+		size_t n = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+		uint32_t u = c;
+
+		if (n > 1 && n <= s.n - i) {
+			u = c & (0xffu >> (n + 1));
+			for (size_t k = 1; k < n; k++)
+				u = u << 6 | ((unsigned char)s.p[i + k] & 0x3f);
+		} else {
+			n = 1;
+		}
+		if (u > ' ' && u < 127 && u != '+' && u != '=' && u != '\\')
+			buf_char(out, (char)u);
+		else
+			buf_printf(out, "\\x{%02X}", (unsigned)u);
+		i += n;
+	}
+}
+
+/* Original recipient for those whose client named none: the address as it was given. */
+static str make_orcpt(struct message *m, str given)
+{
+	bool utf8 = !str_is_ascii(given) && conf.smtputf8_enable &&
+		    ((m->env.sender.flags & SENDER_SMTPUTF8) || (m->flags & CLEANUP_FLAG_AUTOUTF8));
+	struct buf orcpt = {0}, a = {0};
+	str out;
+
+	addr_quote(&a, given);
+	buf_cstr(&orcpt, utf8 ? "utf-8;" : "rfc822;");
+	if (utf8)
+		put_utf8_xtext(&orcpt, buf_view(&a));
+	else
+		xtext_encode(&orcpt, buf_view(&a));
+	out = arena_str(&m->arena, buf_view(&orcpt));
+	buf_free(&orcpt);
+	buf_free(&a);
+	return out;
 }
 
 /* RFC 3461 5.2.7.3: who asked for news of success hears "expanded" here; the members report
@@ -106,12 +147,13 @@ static void add_copy(struct message *m, str address)
 	addr_unquote(&a, str_trim(address));
 	if (a.n > 0 && address_complete(m, "local", &a) == 0) {
 		r.address = r.orig_address = arena_str(&m->arena, buf_view(&a));
+		r.orcpt = make_orcpt(m, r.address);
 		add_expanded(m, &r);
 	}
 	buf_free(&a);
 }
 
-static void copy_by_map(struct message *m, struct maps *maps, str address)
+static void copy_by_map(struct message *m, const char *param, struct maps *maps, str address)
 {
 	struct buf value = {0};
 	struct err err;
@@ -123,8 +165,7 @@ static void copy_by_map(struct message *m, struct maps *maps, str address)
 		add_copy(m, buf_view(&value));
 		break;
 	case TABLE_ERROR:
-		log_warn("%s: %s", m->id, err.text);
-		message_fail(m, CLEANUP_WRITE, NULL);
+		message_lookup_failed(m, param, address, &err);
 		break;
 	default:
 		break;
@@ -132,27 +173,41 @@ static void copy_by_map(struct message *m, struct maps *maps, str address)
 	buf_free(&value);
 }
 
-static void map_one(struct message *m, const struct ipc_env_rcpt *given)
+/* Standard form and canonical maps. */
+static int map_address(struct message *m, const struct ipc_env_rcpt *given, struct ipc_env_rcpt *r)
 {
-	struct ipc_env_rcpt r = *given;
 	struct buf a = {0};
+	int status;
 
-	buf_str(&a, r.address);
+	*r = *given;
+	buf_str(&a, r->address);
 	if (a.n == 0)
 		buf_cstr(&a, conf.empty_address_recipient);
-	if (address_complete(m, "local", &a) == 0) {
+	status = address_complete(m, "local", &a);
+	if (status == 0) {
 		/* The original recipient is complete, too, but not yet mapped. */
-		if (r.orig_address.n == 0 || str_rchr(r.orig_address, '@') < 0)
-			r.orig_address = arena_str(&m->arena, buf_view(&a));
-		if (address_canonical(m, ADDRESS_ENVELOPE_RCPT, &a) == 0) {
-			r.address = arena_str(&m->arena, buf_view(&a));
-			add_expanded(m, &r);
-			copy_by_map(m, recipient_bcc, r.address);
-		}
+		if (r->orig_address.n == 0 || str_rchr(r->orig_address, '@') < 0)
+			r->orig_address = arena_str(&m->arena, buf_view(&a));
+		if (r->orcpt.n == 0)
+			r->orcpt = make_orcpt(m, r->orig_address);
+		status = address_canonical(m, ADDRESS_ENVELOPE_RCPT, &a);
+		r->address = arena_str(&m->arena, buf_view(&a));
 	}
 	buf_free(&a);
+	return status;
 }
 
+static void map_one(struct message *m, const struct ipc_env_rcpt *given)
+{
+	struct ipc_env_rcpt r;
+
+	if (map_address(m, given, &r) < 0)
+		return;
+	add_expanded(m, &r);
+	copy_by_map(m, "recipient_bcc_maps", recipient_bcc, r.address);
+}
+
+/* One recipient instead of all; it overrides FILTER (header_checks(5), access(5)). */
 static void redirect(struct message *m)
 {
 	struct ipc_env_rcpt r = {0};
@@ -160,8 +215,21 @@ static void redirect(struct message *m)
 
 	addr_unquote(&a, m->redirect);
 	r.address = r.orig_address = arena_str(&m->arena, buf_view(&a));
+	r.orcpt = make_orcpt(m, r.address);
+	if (envelope_attr(&m->env, "content_filter").n)
+		envelope_add_attr(&m->env, &m->arena, STR("content_filter"), STR(""));
 	store(m, &r);
 	buf_free(&a);
+}
+
+void recipient_plain(struct message *m)
+{
+	struct ipc_env_rcpt r;
+
+	m->env.nrcpts = m->nearly = 0;
+	for (size_t i = 0; i < m->ngiven && m->status == CLEANUP_OK; i++)
+		if (map_address(m, &m->given[i], &r) == 0)
+			envelope_add_rcpt(&m->env, &m->arena, &r);
 }
 
 void recipient_map_all(struct message *m)
@@ -176,7 +244,7 @@ void recipient_map_all(struct message *m)
 		return;
 	if (*conf.always_bcc && (m->flags & CLEANUP_FLAG_BCC))
 		add_copy(m, str_of(conf.always_bcc));
-	copy_by_map(m, sender_bcc, m->env.sender.address);
+	copy_by_map(m, "sender_bcc_maps", sender_bcc, m->env.sender.address);
 	for (size_t i = 0; i < m->nbcc; i++)
 		add_copy(m, m->bcc[i]);
 }

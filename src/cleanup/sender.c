@@ -3,7 +3,6 @@
 #include "cleanup/message.h"
 
 #include "mail/addr.h"
-#include "mail/dsn.h"
 
 void sender_setup(void)
 {
@@ -18,7 +17,5 @@ void sender_map(struct message *m)
 	if (address_complete(m, "local", &a) == 0)
 		address_canonical(m, ADDRESS_ENVELOPE_SENDER, &a);
 	m->env.sender.address = arena_str(&m->arena, buf_view(&a));
-	if (!str_is_ascii(m->env.sender.address))
-		m->env.sender.flags |= SENDER_SMTPUTF8_RCPT;
 	buf_free(&a);
 }

@@ -29,10 +29,12 @@ static void list_add(struct virtual_list *l, str address)
 	l->v[l->n++] = address;
 }
 
+/* address is the recipient as it was given. */
 static int too_much(struct message *m, str address, const char *what)
 {
-	log_warn("%s: unreasonable %s map %s for %.*s -- message not accepted, try again later",
-	    m->id, conf.virtual_alias_maps, what, STR_FMT(address));
+	log_warn("%s: unreasonable virtual_alias_maps map %s for %.*s -- message not accepted, try "
+		 "again later",
+	    m->id, what, STR_FMT(address));
 	message_fail(m, CLEANUP_EXPANSION, NULL);
 	return -1;
 }
@@ -66,31 +68,59 @@ static bool has(const struct virtual_list *l, str address)
 	return false;
 }
 
+static int check_members(struct message *m, str address, const struct members *ms, str value)
+{
+	struct err err;
+
+	if (ms->status < 0)
+		return -1;
+	if (ms->list.n == 0) {
+		err_set(&err,
+		    "virtual_alias_maps lookup of %.*s returns non-address result "
+		    "\"%.*s\"",
+		    STR_FMT(str_head(address, 100)), STR_FMT(str_head(value, 100)));
+		message_lookup_failed(m, "virtual_alias_maps", address, &err);
+		return -1;
+	}
+	for (size_t i = 0; i < ms->list.n; i++) {
+		if (ms->list.v[i].n <= (size_t)conf.virtual_alias_address_length_limit)
+			continue;
+		log_warn("%s: unreasonable virtual_alias_maps result %.*s... -- message not "
+			 "accepted, try again later",
+		    m->id, STR_FMT(str_head(ms->list.v[i], 300)));
+		message_fail(m, CLEANUP_EXPANSION, NULL);
+		return -1;
+	}
+	return 1;
+}
+
 /* 1: found, members are in ms; 0: no alias; -1: failed. */
 static int look_up(struct message *m, str address, struct members *ms)
 {
 	struct buf value = {0};
 	struct err err;
-	enum table_result t =
-	    addr_map_list(maps, address, ADDR_FIND_CANONICAL, propagate, &value, &err);
+	int found = 0;
 
 	ms->m = m;
-	if (t == TABLE_FOUND)
+	switch (addr_map_list(maps, address, ADDR_FIND_CANONICAL, propagate, &value, &err)) {
+	case TABLE_FOUND:
 		hdraddr_each(buf_view(&value), 0, add_member, ms);
-	buf_free(&value);
-	if (t == TABLE_ERROR) {
-		log_warn("%s: %s", m->id, err.text);
-		message_fail(m, CLEANUP_WRITE, NULL);
-		return -1;
+		found = check_members(m, address, ms, buf_view(&value));
+		break;
+	case TABLE_ERROR:
+		message_lookup_failed(m, "virtual_alias_maps", address, &err);
+		found = -1;
+		break;
+	default:
+		break;
 	}
-	if (ms->status < 0)
-		return -1;
-	return t == TABLE_FOUND && ms->list.n > 0;
+	buf_free(&value);
+	return found;
 }
 
 /* Replaces out->v[i] until no alias has it; further members are appended and expanded in their
  * turn. An alias that contains itself ends there. */
-static int expand_at(struct message *m, struct virtual_list *out, size_t i)
+static int expand_at(struct message *m, struct virtual_list *out, size_t i, str given)
 {
 	for (int depth = 0;; depth++) {
 		struct members ms = {0};
@@ -98,9 +128,7 @@ static int expand_at(struct message *m, struct virtual_list *out, size_t i)
 		bool self;
 
 		if (depth >= conf.virtual_alias_recursion_limit)
-			return too_much(m, out->v[i], "nesting");
-		if (out->v[i].n > (size_t)conf.virtual_alias_address_length_limit)
-			return too_much(m, out->v[i], "address length");
+			return too_much(m, given, "nesting");
 		found = look_up(m, out->v[i], &ms);
 		if (found <= 0) {
 			free(ms.list.v);
@@ -108,7 +136,7 @@ static int expand_at(struct message *m, struct virtual_list *out, size_t i)
 		}
 		if (out->n + ms.list.n - 1 > (size_t)conf.virtual_alias_expansion_limit) {
 			free(ms.list.v);
-			return too_much(m, out->v[i], "expansion");
+			return too_much(m, given, "expansion size");
 		}
 		self = has(&ms.list, out->v[i]);
 		for (size_t k = 0, first = 1; k < ms.list.n; k++) {
@@ -132,7 +160,7 @@ int virtual_expand(struct message *m, str address, struct virtual_list *out)
 	if (maps_empty(maps))
 		return 0;
 	for (size_t i = 0; i < out->n; i++)
-		if (expand_at(m, out, i) < 0)
+		if (expand_at(m, out, i, address) < 0)
 			return -1;
 	return 0;
 }

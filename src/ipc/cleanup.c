@@ -49,6 +49,16 @@ struct cleanup *cleanup_open(const char *socket, str queue_id, int64_t arrival_u
 	return c;
 }
 
+uint32_t cleanup_autodetect(const char *class)
+{
+	str rest = str_of(conf.smtputf8_autodetect_classes), word;
+
+	while (conf.smtputf8_enable && str_word(&rest, ", \t\r\n", &word))
+		if (str_eq_nocase(word, str_of(class)) || str_eq_nocase(word, STR("all")))
+			return CLEANUP_FLAG_AUTOUTF8;
+	return 0;
+}
+
 static void fail(struct cleanup *c, const struct err *err)
 {
 	log_warn("service %s: %s", c->socket, err->text);

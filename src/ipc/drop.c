@@ -5,6 +5,7 @@
 #include "loop/proc.h"
 #include "param/param.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -31,9 +32,15 @@ struct drop *drop_open(void)
 	struct proc_opts o = {.argv = argv};
 	int in[2], out[2];
 
-	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0) {
-		err_set(&d->err, "pipe: %m");
-		d->pid = -1;
+	d->pid = -1;
+	if (pipe2(in, O_CLOEXEC) < 0) {
+		err_errno(&d->err, errno, "pipe");
+		return d;
+	}
+	if (pipe2(out, O_CLOEXEC) < 0) {
+		err_errno(&d->err, errno, "pipe");
+		close(in[0]);
+		close(in[1]);
 		return d;
 	}
 	buf_printf(&path, "%s/postdrop", conf.command_directory);

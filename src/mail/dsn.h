@@ -19,6 +19,7 @@ enum { /* ENV_SENDER flags */
 					    CLEANUP_FLAG_AUTOUTF8): a next hop that has SMTPUTF8 is asked for it */
 	SENDER_SMTPUTF8_HEADER = 1 << 3, /* some header field is not ASCII: with SENDER_SMTPUTF8, a
 					    next hop must have SMTPUTF8 */
+	SENDER_SMTPUTF8_RCPT = 1 << 4,
 	SENDER_VERP = 1 << 5,
 };
 /* The code at the start of text ("5.1.1 no such user"): its length, or 0 when there is none (RFC

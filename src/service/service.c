@@ -69,6 +69,8 @@ static void worker_end(void)
 		if (cond_wait(&worker.changed, FOREVER) != WAIT_OK)
 			break;
 	scope_end(&worker.clients);
+	if (worker.started && worker.service->finish)
+		worker.service->finish();
 	scope_end(&worker.scope);
 }
 

@@ -32,6 +32,9 @@ struct service {
 	 * ones end, see loop/idle.h; at a stop the rest is cancelled after two seconds). May wait.
 	 */
 	void (*drain)(void);
+	/* After the last session, at the end of the worker: close what it has open. Coroutines of
+	 * service_scope() are still there. May wait (at a stop, some seconds at most). */
+	void (*finish)(void);
 	bool keep_root;	   /* starts children as other users: local, pipe, spawn, virtual */
 	bool resident;	   /* does not end when idle: qmgr, postlogd */
 	bool network_only; /* faces the network: full sandbox */
@@ -44,7 +47,7 @@ int service_main(int argc, char **argv, const struct service *service);
 const char *service_name(void); /* "smtp", "relay", "2525" */
 enum service_type service_type(void);
 bool service_draining(void);
-bool service_stopping(void);      /* SIGTERM: in a few seconds the process ends regardless */
+bool service_stopping(void);	   /* SIGTERM: in a few seconds the process ends regardless */
 int service_worker(void);	   /* slot number */
 long service_sessions(void);	   /* being served now */
 long service_limit(void);	   /* of this worker */

@@ -1,10 +1,11 @@
 /* postdrop: takes a message on standard input and leaves it in the maildrop (postdrop(1)).
  *
  * Installed set-gid setgid_group, so everything it is given is hostile: options, environment,
- * input. It does not need the mail system to be up. */
+ * input. It does not need the mail system to be up. receive.c reads the input; this file stores. */
+#include "cmd/postdrop/postdrop.h"
+
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/mem.h"
 #include "log/log.h"
 #include "mail/submit.h"
 #include "param/param.h"
@@ -13,20 +14,10 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#define RCPTS_MAX 100000
-
-struct drop {
-	struct arena arena;
-	struct envelope env;
-	struct buf content;
-	bool have_sender;
-};
 
 static void answer(int status, const char *id, const char *text)
 {
@@ -40,94 +31,62 @@ static void answer(int status, const char *id, const char *text)
 	exit(status);
 }
 
+/* Tells the submitter, and for what is not the user's own doing, the log. */
 static void refuse(int status, const char *text)
 {
-	log_warn("%s", text);
+	if (status != EX_NOPERM)
+		log_warn("uid=%ld: %s", (long)getuid(), text);
 	answer(status, "", text);
 }
 
-static void take_sender(struct drop *d, const struct ipc_env_sender *s)
-{
-	if (d->have_sender)
-		refuse(EX_DATAERR, "malformed input: two senders");
-	d->have_sender = true;
-	d->env.sender = (struct ipc_env_sender){
-	    .address = arena_str(&d->arena, s->address),
-	    .full_name = arena_str(&d->arena, s->full_name),
-	    .envid = arena_str(&d->arena, s->envid),
-	    .ret = s->ret,
-	    .flags = s->flags,
-	};
-}
-
-/* Attributes that a submitter may set; the others say who a network client was. */
-static void take_attr(struct drop *d, const struct ipc_env_attr *a)
-{
-	static const char *const allowed[] = {"rewrite_context", "trace", "verp_delimiters", NULL};
-
-	for (size_t i = 0; allowed[i]; i++)
-		if (str_eq(a->name, str_of(allowed[i]))) {
-			envelope_add_attr(&d->env, &d->arena, a->name, a->value);
-			return;
-		}
-	refuse(EX_DATAERR, "malformed input: attribute that is not allowed");
-}
-
-static void take(struct drop *d, const struct ipc_msg *m)
-{
-	switch (m->type) {
-	case MSG_ENV_SENDER:
-		take_sender(d, &m->env_sender);
-		break;
-	case MSG_ENV_ATTR:
-		take_attr(d, &m->env_attr);
-		break;
-	case MSG_ENV_RCPT:
-		if (d->env.nrcpts >= RCPTS_MAX)
-			refuse(EX_DATAERR, "too many recipients");
-		envelope_add_rcpt(&d->env, &d->arena, &m->env_rcpt);
-		break;
-	case MSG_CLEANUP_CONTENT:
-		buf_str(&d->content, m->cleanup_content.data);
-		if (conf.message_size_limit > 0 &&
-		    d->content.n > (size_t)conf.message_size_limit * 2)
-			refuse(EX_DATAERR, "message file too big");
-		break;
-	default:
-		refuse(EX_DATAERR, "malformed input");
-	}
-}
+/* --- input */
 
 static void receive(struct drop *d)
 {
-	struct buf in = {0};
-	struct ipc_msg m;
 	struct err err;
 
 	for (;;) {
-		str rest = buf_view(&in);
-		int got;
+		ssize_t n = read(STDIN_FILENO, buf_room(&d->in, 64 * 1024), 64 * 1024);
 
-		while ((got = ipc_take(&rest, &m, &err)) == 0) {
-			if (m.type == MSG_DROP_END) {
-				buf_free(&in);
-				return;
-			}
-			take(d, &m);
-		}
-		if (got < 0)
-			refuse(EX_DATAERR, err.text);
-		buf_drop(&in, in.n - rest.n);
-		if (in.n > IPC_FRAME_MAX)
-			refuse(EX_DATAERR, "malformed input: endless record");
-		ssize_t n = read(STDIN_FILENO, buf_room(&in, 64 * 1024), 64 * 1024);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
-			exit(EX_DATAERR); /* the submitter gave up: nothing is left behind */
-		buf_added(&in, (size_t)n);
+		if (n <= 0) {
+			/* The submitter gave up: nothing is left behind. */
+			log_warn("uid=%ld: unexpected end of input", (long)getuid());
+			exit(EX_DATAERR);
+		}
+		buf_added(&d->in, (size_t)n);
+		switch (drop_take(d, &err)) {
+		case DROP_MORE:
+			break;
+		case DROP_COMPLETE:
+			return;
+		default:
+			refuse(EX_DATAERR, err.text);
+		}
 	}
 }
+
+static void check_sender(const struct drop *d)
+{
+	struct buf text = {0};
+	struct err err;
+
+	switch (submit_sender_allowed(d->env.sender.address, &err)) {
+	case TABLE_FOUND:
+		return;
+	case TABLE_ERROR:
+		log_warn("local_login_sender_maps: %s", err.text);
+		refuse(EX_TEMPFAIL, "local_login_sender_maps lookup error");
+		break;
+	default:
+		buf_printf(
+		    &text, "not authorized to use sender='%.*s'", STR_FMT(d->env.sender.address));
+		refuse(EX_NOPERM, buf_text(&text));
+	}
+}
+
+/* --- the file */
 
 static void store(struct drop *d)
 {
@@ -136,14 +95,13 @@ static void store(struct drop *d)
 	struct err err;
 	sigset_t all;
 
-	if (!d->have_sender || d->env.nrcpts == 0)
-		refuse(EX_DATAERR, "malformed input: no sender or no recipients");
+	/* What could end us would leave half a file (SIGXFSZ too: then the write fails). */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	queue_id_new(id);
 	d->env.message.queue_id = str_of(id);
 	d->env.message.arrival_us = clock_wall_us();
-	d->env.message.size = d->content.n;
+	d->env.message.size = d->facts.size;
 	if (queue_write_file("maildrop", id, 0744, &d->env, buf_view(&d->content), &err) < 0)
 		refuse(err.code == ENOSPC ? EX_TEMPFAIL : EX_IOERR, err.text);
 	buf_printf(&wake, "public/%s", conf.pickup_service_name);
@@ -153,7 +111,7 @@ static void store(struct drop *d)
 
 int main(int argc, char **argv)
 {
-	struct drop d = {0};
+	struct drop d;
 	struct err err;
 	int c;
 
@@ -169,10 +127,10 @@ int main(int argc, char **argv)
 		case 'r':
 			break; /* the internal protocol is the only one */
 		case 'v':
-			log_verbose++;
+			log_verbose += getuid() == 0;
 			break;
 		default:
-			log_fatal_status(EX_USAGE, "usage: postdrop [-c config_dir] [-v]");
+			log_fatal_status(EX_USAGE, "usage: postdrop [-rv] [-c config_dir]");
 		}
 	}
 	if (conf_load(NULL, &err) < 0)
@@ -181,6 +139,8 @@ int main(int argc, char **argv)
 	if (chdir(conf.queue_directory) < 0)
 		log_fatal_status(EX_UNAVAILABLE, "chdir %s: %m", conf.queue_directory);
 	submit_check_user();
+	drop_init(&d);
 	receive(&d);
+	check_sender(&d);
 	store(&d);
 }

@@ -7,6 +7,8 @@
 #include "param/param.h"
 
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,28 +25,39 @@ static void submit(void *arg)
 	loop_stop();
 }
 
-/* -C has to be known before the configuration is read; programs that we run inherit it. */
+void fail(const char *fmt, ...)
+{
+	char text[1000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_fatal_status(EX_TEMPFAIL, "%s", text);
+}
+
+/* -C, a directory or the main.cf in it, has to be known before the configuration is read; programs
+ * that we run inherit it. */
 static void find_config(int argc, char **argv)
 {
+	const char *dir = options_config(argc, argv);
 	struct err err;
+	struct stat st;
+	char *path, *slash;
 
-	for (int i = 1; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
-		const char *dir = argv[i] + 2;
-		struct stat st;
-		char *path, *slash;
-
-		if (argv[i][1] != 'C')
-			continue;
-		if (!*dir && !(dir = argv[i + 1]))
-			break;
-		path = mem_strdup(dir);
-		if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (slash = strrchr(path, '/')))
+	if (!dir)
+		return;
+	path = mem_strdup(dir);
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+		slash = strrchr(path, '/');
+		if (slash)
 			*slash = 0;
-		if (conf_set_dir(path, &err) < 0)
-			log_fatal_status(EX_USAGE, "%s", err.text);
-		setenv("MAIL_CONFIG", path, 1);
-		free(path);
+		else
+			strcpy(path, ".");
 	}
+	if (conf_set_dir(path, &err) < 0)
+		fail("%s", err.text);
+	free(path);
 }
 
 int main(int argc, char **argv)
@@ -57,13 +70,15 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	find_config(argc, argv);
 	if (conf_load(NULL, &err) < 0)
-		log_fatal_status(EX_CONFIG, "%s", err.text);
+		fail("%s", err.text);
 	log_open(name, true);
 	if (strcmp(name, "mailq") == 0)
 		options.mode = MODE_QUEUE;
 	else if (strcmp(name, "newaliases") == 0)
 		options.mode = MODE_ALIASES;
 	options_parse(&options, argc, argv);
+	log_verbose =
+	    (options.verbose > 1 ? options.verbose - 1 : 0) + (getenv("MAIL_VERBOSE") != NULL);
 	if (options.mode != MODE_MAIL && options.mode != MODE_VERIFY)
 		mode_exec(&options);
 	submit_check_user();

@@ -12,13 +12,16 @@
 #include "param/param.h"
 #include "smtpwire/wire.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 struct submission {
 	const struct options *o;
 	struct arena arena;
+	str sender;	    /* internal form */
 	struct buf header;  /* with LF line ends: only for -t */
 	struct buf content; /* wire form */
 	struct ipc_env_rcpt *rcpts;
@@ -26,6 +29,15 @@ struct submission {
 	bool resent;
 	bool in_resent; /* this pass takes Resent- fields */
 };
+
+/* What concerns this user's message names both. */
+static void refuse(const struct submission *s, const char *why)
+{
+	struct buf name = {0};
+
+	addr_quote(&name, s->sender);
+	fail("%s(%ld): %s", buf_text(&name), (long)getuid(), why);
+}
 
 static bool add_rcpt(void *ctx, str address, struct buf *out)
 {
@@ -49,21 +61,34 @@ static bool is_from_line(str line)
 	return str_starts(line, STR("From ")) || str_starts(line, STR(">From "));
 }
 
+/* sendmail_fix_line_endings. *strip is kept from line to line: -1 before the first. */
+static str without_end(str line, int *strip)
+{
+	if (str_ends(line, STR("\n")))
+		line.n--;
+	if (*strip < 0)
+		*strip = strcasecmp(conf.sendmail_fix_line_endings, "never") == 0 ? 0
+			 : strcasecmp(conf.sendmail_fix_line_endings, "strict") == 0
+			     ? str_ends(line, STR("\r"))
+			     : 1;
+	if (*strip && str_ends(line, STR("\r")))
+		line.n--;
+	return line;
+}
+
 /* Reads to the end of input, or to a lone dot without -i. */
 static void read_message(struct submission *s)
 {
 	char *p = NULL;
 	size_t cap = 0;
 	ssize_t n;
+	int strip = -1;
 	bool first = true, in_header = true;
-	int64_t limit = conf.message_size_limit;
+	uint64_t size = 0, limit = (uint64_t)conf.message_size_limit;
 
 	while ((n = getline(&p, &cap, stdin)) >= 0) {
-		str line = str_mem(p, (size_t)n);
-		if (str_ends(line, STR("\n")))
-			line.n--;
-		if (line.n > 0 && line.p[line.n - 1] == '\r')
-			line.n--;
+		str line = without_end(str_mem(p, (size_t)n), &strip);
+
 		if (!s->o->dot_is_data && str_eq(line, STR(".")))
 			break;
 		if (first && is_from_line(line))
@@ -71,16 +96,17 @@ static void read_message(struct submission *s)
 		first = false;
 		if (in_header && line.n == 0)
 			in_header = false;
-		if (in_header) {
+		if (in_header && s->o->from_header) {
 			buf_str(&s->header, line);
 			buf_char(&s->header, '\n');
 		}
 		wire_line(&s->content, line);
-		if (limit > 0 && s->content.n > (size_t)limit * 2)
-			log_fatal_status(EX_DATAERR, "message file too big");
+		size += line.n + 1;
+		if (limit > 0 && size > limit)
+			refuse(s, "message file too big");
 	}
 	if (ferror(stdin))
-		log_fatal_status(EX_DATAERR, "error reading standard input: %m");
+		fail("error reading standard input: %s", strerror(errno));
 	free(p);
 }
 
@@ -131,37 +157,92 @@ static void from_header(struct submission *s)
 		s->in_resent = true;
 		each_field(s);
 	}
-	if (s->nrcpts == before && before == 0)
-		log_fatal_status(EX_USAGE, "No recipient addresses found in message header");
+	if (s->nrcpts == 0)
+		refuse(s, "No recipient addresses found in message header");
 }
 
 /* --- envelope */
 
-static str sender(struct submission *s)
+struct parsed {
+	struct buf first;
+	size_t n;
+};
+
+static bool keep_first(void *ctx, str address, struct buf *out)
+{
+	struct parsed *p = ctx;
+
+	(void)out;
+	if (p->n++ == 0)
+		buf_str(&p->first, address);
+	return false;
+}
+
+static void find_sender(struct submission *s)
+{
+	const char *text = s->o->sender;
+	struct parsed p = {0};
+
+	if (!text) {
+		s->sender = str_of(submit_user());
+		return;
+	}
+	hdraddr_each(str_of(text), 0, keep_first, &p);
+	if (p.n > 1 || (p.n == 0 && *text && strcmp(text, "<>") != 0))
+		log_warn("-f option specified malformed sender: %s", text);
+	s->sender = arena_str(&s->arena, buf_view(&p.first));
+	buf_free(&p.first);
+}
+
+/* Each argument is a list of addresses; an empty one is the null address, for
+ * empty_address_recipient. */
+static void command_line_recipients(struct submission *s)
+{
+	for (int i = 0; i < s->o->nrcpts; i++) {
+		size_t before = s->nrcpts;
+
+		hdraddr_each(str_of(s->o->rcpts[i]), 0, add_rcpt, s);
+		if (s->nrcpts == before)
+			add_rcpt(s, STR(""), NULL);
+	}
+	if (s->nrcpts == 0 && !s->o->from_header)
+		refuse(s, "Recipient addresses must be specified on the command line or via the -t "
+			  "option");
+}
+
+/* -bv: nobody gets this message, but its header is in the report. */
+static void probe(struct submission *s)
 {
 	struct buf a = {0};
-	str out;
 
-	if (!s->o->sender)
-		return str_of(submit_user());
-	if (hdraddr_one(str_of(s->o->sender), &a))
-		out = arena_str(&s->arena, buf_view(&a));
-	else
-		out = str_of("");
+	addr_quote(&a, s->sender);
+	if (a.n > 0) {
+		struct buf from = {0};
+
+		buf_printf(&from, "From: %s", buf_text(&a));
+		wire_line(&s->content, buf_view(&from));
+		buf_free(&from);
+	}
+	wire_line(&s->content, STR("Subject: probe"));
+	for (size_t i = 0; i < s->nrcpts; i++) {
+		buf_clear(&a);
+		buf_cstr(&a, i ? "\t" : "To: ");
+		addr_quote(&a, s->rcpts[i].address);
+		if (i + 1 < s->nrcpts)
+			buf_char(&a, ',');
+		wire_line(&s->content, buf_view(&a));
+	}
 	buf_free(&a);
-	return out;
 }
 
 static void put_envelope(struct submission *s, struct drop *d)
 {
 	const struct options *o = s->o;
-	struct ipc_env_sender env = {.ret = o->ret, .address = sender(s)};
-	struct buf envid = {0};
+	struct ipc_env_sender env = {.ret = o->ret, .address = s->sender};
+	struct buf envid = {0}, name = {0};
 
-	if (o->full_name)
-		env.full_name = str_of(o->full_name);
-	else if (getenv("NAME"))
-		env.full_name = str_of(getenv("NAME"));
+	name_full(o, &name);
+	env.full_name = buf_view(&name);
 	if (o->envid) {
 		xtext_encode(&envid, str_of(o->envid));
 		env.envid = buf_view(&envid);
@@ -189,13 +270,14 @@ static void put_envelope(struct submission *s, struct drop *d)
 	for (size_t i = 0; i < s->nrcpts; i++)
 		drop_put(d, MSG_ENV_RCPT, &s->rcpts[i]);
 	buf_free(&envid);
+	buf_free(&name);
 }
 
 static void tell_about_report(struct submission *s)
 {
 	struct buf a = {0};
 
-	addr_quote(&a, sender(s));
+	addr_quote(&a, s->sender);
 	printf("Mail Delivery Status Report will be mailed to <%s>.\n", buf_text(&a));
 	buf_free(&a);
 }
@@ -207,13 +289,10 @@ int message_submit(const struct options *o)
 	struct drop *d;
 	int status;
 
-	for (int i = 0; i < o->nrcpts; i++)
-		hdraddr_each(str_of(o->rcpts[i]), 0, add_rcpt, &s);
-	if (s.nrcpts == 0 && !o->from_header)
-		log_fatal_status(EX_USAGE, "Recipient addresses must be specified on the command "
-					   "line or via the -t option");
+	find_sender(&s);
+	command_line_recipients(&s);
 	if (o->mode == MODE_VERIFY)
-		wire_line(&s.content, STR("Subject: probe"));
+		probe(&s);
 	else
 		read_message(&s);
 	if (o->from_header)
@@ -223,8 +302,7 @@ int message_submit(const struct options *o)
 	drop_content(d, buf_view(&s.content));
 	status = drop_commit(d, NULL, &text);
 	if (status != EX_OK)
-		log_fatal_status(
-		    status, "%s", text.n ? buf_text(&text) : "mail could not be queued");
+		refuse(&s, text.n ? buf_text(&text) : "mail could not be queued");
 	if (o->mode == MODE_VERIFY || o->verbose > 0)
 		tell_about_report(&s);
 	free(s.rcpts);

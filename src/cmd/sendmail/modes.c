@@ -4,6 +4,7 @@
 #include "mail/submit.h"
 #include "param/param.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@ struct command {
 static void add(struct command *c, const char *arg)
 {
 	if (c->n >= ARGS_MAX - 1)
-		log_fatal_status(EX_USAGE, "too many arguments");
+		fail("too many arguments");
 	c->argv[c->n++] = arg;
 }
 
@@ -30,7 +31,7 @@ static void run(struct command *c, const char *dir, const char *program)
 	c->argv[0] = path;
 	c->argv[c->n] = NULL;
 	execv(path, (char **)c->argv);
-	log_fatal_status(EX_OSERR, "cannot execute %s: %m", path);
+	fail("cannot execute %s: %s", path, strerror(errno));
 }
 
 static void aliases(struct command *c, const struct options *o)

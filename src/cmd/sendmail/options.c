@@ -23,33 +23,33 @@ static void set_mode(struct options *o, const char *arg)
 			o->mode = modes[i].mode;
 			return;
 		}
-	log_fatal_status(EX_USAGE, "unsupported: -b%c", arg[0]);
+	fail("unsupported: -b%s", arg);
 }
 
 static void set_queue(struct options *o, const char *arg)
 {
+	if (arg[0] == 'S')
+		fail("-qS is not implemented");
+	if (arg[0] >= '0' && arg[0] <= '9') {
+		o->interval = true;
+		return;
+	}
 	o->mode = MODE_FLUSH;
 	if (arg[0] == 'I')
 		o->flush_id = arg + 1;
 	else if (arg[0] == 'R')
 		o->flush_site = arg + 1;
-	else if (arg[0] == 'S')
-		log_fatal_status(EX_USAGE, "-qS: flushing by sender is not implemented");
 	else if (arg[0])
-		o->mode = MODE_IGNORE; /* an interval: the queue manager has its own */
+		fail("-q%c is not implemented", arg[0]);
 }
 
 static void set_verp(struct options *o, const char *arg)
 {
-	const char *why;
-
 	if (arg[0] != 'V')
 		return; /* -X file: a log that we do not write */
 	o->verp = arg[1] ? arg + 1 : conf.default_verp_delimiters;
-	why = verp_delims_error(str_of(o->verp), conf.verp_delimiter_filter);
-	if (why)
-		log_fatal_status(EX_USAGE, "-%s requires two characters from %s: %s", arg,
-		    conf.verp_delimiter_filter, why);
+	if (verp_delims_error(str_of(o->verp), conf.verp_delimiter_filter))
+		fail("-V requires two characters from %s", conf.verp_delimiter_filter);
 }
 
 static void set_old(struct options *o, const char *arg)
@@ -84,6 +84,20 @@ static void set_long(struct options *o, const char *arg)
 		o->smtputf8 = true;
 }
 
+/* RFC 3461 4.4: printable, and not too long. */
+static void set_envid(struct options *o, const char *arg)
+{
+	size_t n = strlen(arg);
+	bool good = n > 0 && n <= 100;
+
+	for (size_t i = 0; i < n; i++)
+		good = good && arg[i] >= ' ' && arg[i] < 127;
+	if (good)
+		o->envid = arg;
+	else
+		log_warn("bad syntax in -V option value -- ignored");
+}
+
 static void set_one(struct options *o, int c, char *arg)
 {
 	switch (c) {
@@ -92,7 +106,7 @@ static void set_one(struct options *o, int c, char *arg)
 		break;
 	case 'B':
 		if (strcasecmp(arg, "8BITMIME") != 0 && strcasecmp(arg, "7BIT") != 0)
-			log_fatal_status(EX_USAGE, "-B option needs 8BITMIME or 7BIT");
+			fail("-B option needs 8BITMIME or 7BIT");
 		o->body = arg;
 		break;
 	case 'f':
@@ -130,7 +144,7 @@ static void set_one(struct options *o, int c, char *arg)
 		o->from_header = true;
 		break;
 	case 'V':
-		o->envid = arg;
+		set_envid(o, arg);
 		break;
 	case 'v':
 		o->verbose++;
@@ -139,22 +153,41 @@ static void set_one(struct options *o, int c, char *arg)
 		set_verp(o, arg);
 		break;
 	case '?':
-		log_fatal_status(EX_USAGE, "usage: %s [options]", "sendmail");
+		fail("usage: sendmail [options]");
 	default:
 		break; /* -A -C (taken before) -h -L -m -n -p -U: nothing to do here */
 	}
+}
+
+/* "-q" takes its value only when it is joined to it */
+static const char letters[] = "A:B:C:F:GIL:N:O:R:UV:X:b:f:h:imno:p:r:q::tv";
+
+const char *options_config(int argc, char **argv)
+{
+	const char *dir = NULL;
+	int c;
+
+	opterr = 0;
+	optind = 1;
+	while ((c = getopt(argc, argv, letters)) > 0)
+		if (c == 'C')
+			dir = optarg;
+	return dir;
 }
 
 void options_parse(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	opterr = 0;
+	opterr = 1;
 	optind = 1;
-	while ((c = getopt(argc, argv, "A:B:C:F:GIL:N:O:R:UV:X:b:f:h:imno:p:r:q::tv")) > 0) {
-		/* "-q" takes its value only when it is joined to it */
+	while ((c = getopt(argc, argv, letters)) > 0)
 		set_one(o, c, optarg ? optarg : "");
-	}
+	if (o->mode == MODE_VERIFY && o->from_header)
+		fail("-t option cannot be used with -bv");
+	/* A daemon's option without a daemon: nothing to do. */
+	if (o->interval && o->mode == MODE_MAIL && optind == argc && !o->from_header)
+		o->mode = MODE_IGNORE;
 	o->rcpts = argv + optind;
 	o->nrcpts = argc - optind;
 }

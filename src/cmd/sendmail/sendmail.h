@@ -1,5 +1,6 @@
 /* sendmail(1): the old mail program's interface. options.c reads the command line, message.c takes
- * a message from standard input to postdrop, modes.c runs what the other modes stand for. */
+ * a message from standard input to postdrop, name.c knows the user's name, modes.c runs what the
+ * other modes stand for. */
 #ifndef POSTERN_CMD_SENDMAIL_H
 #define POSTERN_CMD_SENDMAIL_H
 
@@ -14,7 +15,7 @@ enum mode {
 	MODE_DAEMON,  /* -bd, -bl */
 	MODE_SMTP,    /* -bs */
 	MODE_FLUSH,   /* -q */
-	MODE_IGNORE,  /* -q with an interval, -bh */
+	MODE_IGNORE,  /* -bh, -bH */
 };
 struct options {
 	enum mode mode;
@@ -23,6 +24,7 @@ struct options {
 	bool from_header; /* -t */
 	bool dot_is_data; /* -i */
 	bool gateway;	  /* -G */
+	bool interval;	  /* -q30m: the queue manager has its own */
 	int verbose;	  /* -v count */
 	bool smtputf8;
 	const char *aliases; /* -oA */
@@ -31,11 +33,19 @@ struct options {
 	int nrcpts;
 };
 void options_parse(struct options *o, int argc, char **argv);
+/* The argument of -C, wherever it stands; NULL: none. */
+const char *options_config(int argc, char **argv);
 
 /* Reads the message and hands it in; the exit status. May wait. */
 int message_submit(const struct options *o);
 
+/* Appends the full name for the From field: -F, NAME of the environment, or the password file. */
+void name_full(const struct options *o, struct buf *out);
+
 /* Replaces the process by the program of another mode. */
 void mode_exec(const struct options *o) __attribute__((noreturn));
+
+/* Ends the program: every failure is a temporary one, as callers of sendmail expect. */
+void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif
