@@ -2,8 +2,10 @@
 #include "smtp/agent.h"
 
 #include "base/clock.h"
+#include "log/event.h"
 #include "log/log.h"
 #include "param/param.h"
+#include "queue/queue.h"
 #include "smtp/smtp.h"
 
 #include <stdio.h>
@@ -11,122 +13,150 @@
 /* What is known of the attempts so far. */
 struct attempt {
 	struct delivery *d;
-	struct trouble t;	 /* of the last failure */
-	int sessions, addresses; /* tried, for the limits */
-	bool reached;		 /* some server answered */
+	struct trouble t;     /* of the last failure */
+	struct trouble soft;  /* of the last one that time may heal; text NULL: there was none */
+	const char *unlogged; /* what the last host did, for the log if another one is tried */
+	int sessions;	      /* with the hosts of one next hop, for the limit */
+	bool reached;	      /* some server answered */
+	bool over;	      /* another host is no help */
+	bool no_fallback;
 };
 
-static const char *conn_key(struct attempt *a, const struct host *h, const struct nexthop *n)
+static void fail(struct attempt *a)
+{
+	if (!a->t.permanent)
+		a->soft = a->t;
+}
+
+static const char *key_of(struct attempt *a, const struct host *h)
 {
 	char text[HOSTADDR_TEXT];
 
-	(void)n;
-	return h->path ? h->path
-		       : arena_printf(&a->d->arena, "%s[%s]:%u", h->name,
-			     hostaddr_text(&h->addr, text), hostaddr_port(&h->addr));
+	if (h->path)
+		return h->path;
+	return arena_printf(&a->d->arena, "%s[%s]:%u", h->name, hostaddr_text(&h->addr, text),
+	    hostaddr_port(&h->addr));
 }
 
-/* A probe ends before DATA; its verdict is what RCPT got. */
-static void done_with(struct attempt *a, struct conn *c, const struct nexthop *n, const char *key)
+/* What the host before said is history now. */
+static void next_host(struct attempt *a)
 {
-	if (cache_wanted(a->d, n, c)) {
-		if (!c->key)
-			c->key = mem_strdup(key);
-		cache_keep(c);
-	} else {
-		conn_close(c);
+	char id[QUEUE_ID_MAX];
+
+	fate_forget_notes(a->d);
+	if (a->unlogged) {
+		snprintf(id, sizeof(id), "%.*s", STR_FMT(a->d->m.queue_id));
+		log_smtp_server(id, a->unlogged);
 	}
+	a->unlogged = NULL;
 }
 
-/* A kept connection that turns out to be dead is no failure: a new one is made. */
-static bool try_kept(struct attempt *a, const struct nexthop *n, const char *key)
+/* One transaction; takes c over. False: it was a kept connection that was of no use any more. */
+static bool use_conn(
+    struct attempt *a, struct conn *c, const struct nexthop *n, const char *key, bool kept)
 {
-	struct conn *c = cache_take(key);
-	struct trouble t;
+	enum tx_result r;
 
-	if (!c)
-		return false;
 	a->d->conn_us = clock_wall_us();
-	if (transaction_run(c, a->d, &t) < 0) {
-		conn_close(c);
+	r = transaction_run(c, a->d, kept, &a->t);
+	if (r == TX_LOST && kept) {
+		c->broken = true;
+		cache_close(c);
+		fate_forget_notes(a->d);
 		return false;
 	}
 	a->reached = true;
-	done_with(a, c, n, key);
+	a->sessions++;
+	if (r == TX_OURS) {
+		a->over = true;
+		fate_settle(a->d, &a->t);
+	} else if (r != TX_DONE) {
+		fail(a);
+		fate_note_all(a->d, &a->t, c);
+	}
+	cache_give(c, a->d, n, key);
 	return true;
 }
 
 static void try_host(struct attempt *a, const struct host *h, const struct nexthop *n)
 {
-	const char *key = conn_key(a, h, n);
+	static int smtp_port;
+	const char *key = key_of(a, h);
 	struct conn *c;
-	bool refused;
 
-	fate_log_noted(a->d);
-	if (try_kept(a, n, key))
-		return;
-	c = conn_open(a->d, h, n, n->default_port && !h->path, &a->t, &refused);
-	if (!c)
-		return;
-	a->sessions++;
-	a->reached = true;
-	a->d->conn_us = clock_wall_us();
-	if (transaction_run(c, a->d, &a->t) < 0) {
-		for (size_t i = 0; i < a->d->nrcpts; i++)
-			if (!a->d->rcpts[i].done && !a->d->rcpts[i].aux)
-				fate_trouble(a->d, &a->d->rcpts[i], &a->t, c);
-		conn_close(c);
+	if (!smtp_port)
+		smtp_port = endpoint_port(STR("smtp"), NULL);
+	next_host(a);
+	while ((c = cache_take(key)) != NULL)
+		if (use_conn(a, c, n, key, true))
+			return;
+	c = conn_open(a->d, h, !h->path && n->port == smtp_port, &a->t);
+	if (c) {
+		use_conn(a, c, n, key, false);
 		return;
 	}
-	done_with(a, c, n, key);
+	fail(a);
+	if (strcmp(a->t.relay, "none") != 0)
+		a->unlogged = a->t.text;
+	if (a->t.permanent)
+		fate_trouble_all(a->d, &a->t, NULL);
 }
 
-static bool within_limits(const struct attempt *a)
+static bool goes_on(const struct attempt *a)
 {
-	if (conf.smtp_mx_session_limit > 0 && a->sessions >= conf.smtp_mx_session_limit)
-		return false;
-	return conf.smtp_mx_address_limit <= 0 || a->addresses < conf.smtp_mx_address_limit;
+	return !a->over && fate_pending(a->d) &&
+	       (conf.smtp_mx_session_limit <= 0 || a->sessions < conf.smtp_mx_session_limit);
 }
 
 static void try_nexthop(struct attempt *a, const struct nexthop *n)
 {
-	struct host *h = hosts_find(a->d, n, &a->t);
+	struct hosts found;
 
-	a->sessions = a->addresses = 0;
-	for (; h && fate_pending(a->d) && within_limits(a); h = h->next) {
-		a->addresses++;
-		try_host(a, h, n);
-		if (a->t.permanent && !a->reached)
-			break;
+	a->sessions = 0;
+	hosts_find(a->d, n, &found, &a->t);
+	a->no_fallback |= found.is_mx;
+	if (found.is_best_mx && *conf.best_mx_transport) {
+		bestmx_pass(a->d, &a->t);
+		a->over = a->reached = true;
+		fate_settle(a->d, &a->t);
+		return;
 	}
+	if (!found.list)
+		fail(a);
+	for (const struct host *h = found.list; h && goes_on(a); h = h->next)
+		try_host(a, h, n);
 }
 
-/* False: the list has a syntax error (a->t says so). */
-static bool try_list(struct attempt *a, str list)
+static void try_list(struct attempt *a, str list)
 {
 	struct nexthop n;
 	struct err err;
 	int more = 0;
 
-	while (fate_pending(a->d) && (more = nexthop_next(&list, &n, &err)) > 0)
+	while (!a->over && fate_pending(a->d) &&
+	       (more = nexthop_next(&list, str_of(conf.smtp_tcp_port), &n, &err)) > 0)
 		try_nexthop(a, &n);
 	if (more < 0) {
 		log_warn("%.*s: %s", STR_FMT(a->d->m.queue_id), err.text);
 		a->t = (struct trouble){.dsn = "4.3.5",
 		    .text = arena_cstr(&a->d->arena, str_of(err.text)),
 		    .relay = "none"};
+		fail(a);
 	}
-	return more >= 0;
 }
 
 void agent_deliver(struct delivery *d)
 {
 	struct attempt a = {.d = d, .t = {.dsn = "4.3.0", .text = "no next hop", .relay = "none"}};
 
-	if (try_list(&a, d->m.nexthop) && fate_pending(d) && !a.t.permanent &&
-	    *conf.smtp_fallback_relay && !smtp_is_lmtp())
+	try_list(&a, d->m.nexthop);
+	if (!a.no_fallback)
 		try_list(&a, str_of(conf.smtp_fallback_relay));
-	if (!a.reached && !a.t.permanent && fate_pending(d))
+	if (!fate_pending(d))
+		return;
+	if (a.t.permanent && a.soft.text)
+		a.t = a.soft;
+	if (!a.reached && !a.t.permanent)
 		delivery_site_dead(d, a.t.dsn, a.t.text);
 	fate_settle(d, &a.t);
 }

@@ -2,6 +2,7 @@
  * the server lacks 8BITMIME, a line is too long, or addresses and headers are to be edited. */
 #include "smtp/smtp.h"
 
+#include "base/clock.h"
 #include "log/log.h"
 #include "mail/mime.h"
 #include "param/param.h"
@@ -12,8 +13,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define SMALL (32 * 1024) /* content up to this size goes in one write with its final dot */
-#define PIECE (32 * 1024)
+#define PIECE (32 * 1024) /* content up to this size goes in one write with its final dot */
+#define STEP  (64 * 1024) /* what one time limit is for */
 
 static struct mime_limits limits;
 
@@ -34,141 +35,226 @@ bool body_is_eight_bit(const struct delivery *d)
 		   (CONTENT_MIME_8BIT | CONTENT_8BIT_BODY | CONTENT_8BIT_HEADER)) != 0;
 }
 
-static int out(struct conn *c, str wire)
+/* --- pace */
+
+/* smtp_data_xfer_timeout is for each step; with smtp_per_request_deadline it is for all of them,
+ * and what was sent gives back time at smtp_min_data_rate. */
+struct pace {
+	int64_t left_ms, begun_ms;
+};
+
+static int64_t pace_limit(void)
 {
-	if (stream_write(c->io, wire.p, wire.n, deadline_in(conf.smtp_data_xfer_timeout * 1000L)) ==
-	    WAIT_OK)
-		return 0;
-	c->broken = true;
-	return -1;
+	return conf.smtp_data_xfer_timeout * 1000L;
 }
 
-/* Reads the next piece of content; its length, 0 at the end, -1 when the file is too short. */
-static ssize_t read_piece(const struct delivery *d, uint64_t at, char *p, size_t max)
+static int64_t step_begin(struct pace *p)
 {
-	uint64_t left = d->m.content_length - at;
-	size_t want = left < max ? (size_t)left : max;
-	ssize_t n;
-
-	if (want == 0)
-		return 0;
-	n = pread(d->content_fd, p, want, (off_t)(d->m.content_offset + at));
-	if (n > 0)
-		return n;
-	log_warn("%.*s: cannot read %.*s: %s", STR_FMT(d->m.queue_id), STR_FMT(d->m.path),
-	    n < 0 ? strerror(errno) : "it is shorter than it should be");
-	return -1;
+	p->begun_ms = loop_now();
+	return deadline_in(conf.smtp_per_request_deadline ? p->left_ms : pace_limit());
 }
 
-static int send_as_is(struct conn *c, struct delivery *d)
+static void step_end(struct pace *p, size_t n)
 {
-	int64_t deadline = deadline_in(conf.smtp_data_xfer_timeout * 1000L);
-	ssize_t n;
-
-	if (d->m.content_length > SMALL) {
-		if (stream_send_file(c->io, d->content_fd, (int64_t)d->m.content_offset,
-			(size_t)d->m.content_length, deadline) == WAIT_OK)
-			return 0;
-		c->broken = true;
-		return -1;
-	}
-	for (uint64_t at = 0; at < d->m.content_length; at += (uint64_t)n) {
-		char *p = buf_room(&c->io->out, SMALL);
-		n = read_piece(d, at, p, SMALL);
-		if (n < 0)
-			return -2;
-		buf_added(&c->io->out, (size_t)n);
-	}
-	return 0;
+	if (!conf.smtp_per_request_deadline || conf.smtp_min_data_rate <= 0)
+		return;
+	p->left_ms -= loop_now() - p->begun_ms;
+	if (p->left_ms < 0)
+		p->left_ms = 0;
+	p->left_ms += (int64_t)n * 1000 / conf.smtp_min_data_rate;
+	if (p->left_ms > pace_limit())
+		p->left_ms = pace_limit();
 }
+
+/* --- sending */
 
 /* The stages that this server and configuration need; each takes wire form and gives wire form. */
-struct pipeline {
+struct sender {
 	struct conn *c;
+	struct delivery *d;
+	struct pace pace;
 	struct edit *edit;
 	struct mime_down *down;
 	struct wire_fold *fold, fold_state;
-	struct buf a, b, d;
+	struct buf edited, lowered, folded;
 };
 
-static int pass(struct pipeline *p, str wire, bool end)
+static enum body_result out(struct sender *s, str wire)
 {
-	if (p->edit) {
-		buf_clear(&p->a);
-		edit_feed(p->edit, wire, &p->a);
-		if (end)
-			edit_end(p->edit, &p->a);
-		wire = buf_view(&p->a);
+	while (wire.n > 0) {
+		str step = str_head(wire, STEP);
+		enum wait w = stream_write(s->c->io, step.p, step.n, step_begin(&s->pace));
+		if (w != WAIT_OK) {
+			chat_broke(s->c, w);
+			return BODY_LOST;
+		}
+		step_end(&s->pace, step.n);
+		wire = str_from(wire, step.n);
 	}
-	if (p->down) {
-		buf_clear(&p->b);
-		mime_down_feed(p->down, wire, &p->b);
-		if (end)
-			mime_down_end(p->down, &p->b);
-		wire = buf_view(&p->b);
-	}
-	if (p->fold) {
-		buf_clear(&p->d);
-		wire_fold_feed(p->fold, wire, &p->d);
-		if (end)
-			wire_fold_end(p->fold, &p->d);
-		wire = buf_view(&p->d);
-	}
-	return out(p->c, wire);
+	return BODY_SENT;
 }
 
-static int send_converted(struct pipeline *p, struct delivery *d)
+static enum body_result unreadable(const struct delivery *d, const char *why)
 {
-	struct buf piece = {0};
-	int status = 0;
+	log_warn("%.*s: cannot read %.*s: %s", STR_FMT(d->m.queue_id), STR_FMT(d->m.path), why);
+	return BODY_FAILED;
+}
+
+/* Reads the piece at the offset into buf, which has room for it. */
+static enum body_result read_piece(
+    const struct delivery *d, uint64_t at, struct buf *to, size_t want)
+{
+	char *p = buf_room(to, want);
 	ssize_t n;
 
-	for (uint64_t at = 0; status == 0; at += (uint64_t)n) {
-		buf_clear(&piece);
-		n = read_piece(d, at, buf_room(&piece, PIECE), PIECE);
-		if (n <= 0) {
-			status = n < 0 ? -2 : 1;
-			break;
+	for (size_t have = 0; have < want; have += (size_t)n) {
+		n = pread(
+		    d->content_fd, p + have, want - have, (off_t)(d->m.content_offset + at + have));
+		if (n < 0 && errno == EINTR)
+			n = 0;
+		else if (n <= 0)
+			return unreadable(
+			    d, n < 0 ? strerror(errno) : "it is shorter than it should be");
+	}
+	buf_added(to, want);
+	return BODY_SENT;
+}
+
+static size_t next_size(const struct delivery *d, uint64_t at, size_t most)
+{
+	uint64_t left = d->m.content_length - at;
+
+	return left < most ? (size_t)left : most;
+}
+
+static enum body_result send_file(struct sender *s)
+{
+	struct delivery *d = s->d;
+	enum wait w;
+	size_t n;
+
+	for (uint64_t at = 0; at < d->m.content_length; at += n) {
+		n = next_size(d, at, STEP);
+		errno = 0;
+		w = stream_send_file(s->c->io, d->content_fd, (int64_t)(d->m.content_offset + at),
+		    n, step_begin(&s->pace));
+		if (w == WAIT_ERROR && errno == EIO)
+			return unreadable(d, "it is shorter than it should be");
+		if (w != WAIT_OK) {
+			chat_broke(s->c, w);
+			return BODY_LOST;
 		}
-		status = pass(p, str_mem(piece.p, (size_t)n), false);
+		step_end(&s->pace, n);
+	}
+	return BODY_SENT;
+}
+
+static enum body_result send_as_is(struct sender *s)
+{
+	if (s->d->m.content_length > PIECE)
+		return send_file(s);
+	return read_piece(s->d, 0, &s->c->io->out, (size_t)s->d->m.content_length);
+}
+
+/* --- converting */
+
+static enum body_result pass(struct sender *s, str wire, bool end)
+{
+	if (s->edit) {
+		buf_clear(&s->edited);
+		edit_feed(s->edit, wire, &s->edited);
+		if (end)
+			edit_end(s->edit, &s->edited);
+		if (edit_failed(s->edit))
+			return BODY_FAILED;
+		wire = buf_view(&s->edited);
+	}
+	if (s->down) {
+		buf_clear(&s->lowered);
+		mime_down_feed(s->down, wire, &s->lowered);
+		if (end)
+			mime_down_end(s->down, &s->lowered);
+		wire = buf_view(&s->lowered);
+	}
+	if (s->fold) {
+		buf_clear(&s->folded);
+		wire_fold_feed(s->fold, wire, &s->folded);
+		if (end)
+			wire_fold_end(s->fold, &s->folded);
+		wire = buf_view(&s->folded);
+	}
+	return out(s, wire);
+}
+
+static enum body_result send_converted(struct sender *s)
+{
+	enum body_result r = BODY_SENT;
+	struct buf piece = {0};
+	size_t n;
+
+	for (uint64_t at = 0; r == BODY_SENT && at < s->d->m.content_length; at += n) {
+		n = next_size(s->d, at, PIECE);
+		buf_clear(&piece);
+		r = read_piece(s->d, at, &piece, n);
+		if (r == BODY_SENT)
+			r = pass(s, buf_view(&piece), false);
 	}
 	buf_free(&piece);
-	return status == 1 ? pass(p, STR(""), true) : status;
+	return r == BODY_SENT ? pass(s, STR(""), true) : r;
 }
 
-static void pipeline_free(struct pipeline *p)
+static void choose_stages(struct sender *s)
 {
-	if (p->edit)
-		edit_free(p->edit);
-	if (p->down)
-		mime_down_free(p->down);
-	buf_free(&p->a);
-	buf_free(&p->b);
-	buf_free(&p->d);
+	size_t longest = (size_t)conf.smtp_line_length_limit;
+
+	if (edit_wanted())
+		s->edit = edit_new(s->d, &limits);
+	if (body_is_eight_bit(s->d) && !(s->c->caps.mask & EHLO_8BITMIME) &&
+	    !conf.disable_mime_output_conversion)
+		s->down = mime_down_new(&limits);
+	/* What was edited may have become longer. */
+	if (longest > 0 && (s->edit || s->d->m.max_line > longest)) {
+		s->fold = &s->fold_state;
+		s->fold_state.limit = longest;
+	}
 }
 
-int body_send(struct conn *c, struct delivery *d)
+static void sender_free(struct sender *s)
 {
-	struct pipeline p = {.c = c};
-	int status;
+	if (s->edit)
+		edit_free(s->edit);
+	if (s->down)
+		mime_down_free(s->down);
+	buf_free(&s->edited);
+	buf_free(&s->lowered);
+	buf_free(&s->folded);
+}
+
+static enum body_result send_extra(struct sender *s)
+{
+	struct buf lines = {0};
+	enum body_result r;
+
+	extra_headers(s->d, &lines);
+	r = out(s, buf_view(&lines));
+	buf_free(&lines);
+	return r;
+}
+
+enum body_result body_send(struct conn *c, struct delivery *d)
+{
+	struct sender s = {.c = c, .d = d, .pace.left_ms = pace_limit()};
+	enum body_result r;
 
 	c->phase = "sending message body";
-	if (edit_wanted())
-		p.edit = edit_new(d, &limits);
-	if (body_is_eight_bit(d) && !(c->caps.mask & EHLO_8BITMIME) &&
-	    !conf.disable_mime_output_conversion)
-		p.down = mime_down_new(&limits);
-	if (conf.smtp_line_length_limit > 0 &&
-	    d->m.max_line > (uint32_t)conf.smtp_line_length_limit) {
-		p.fold = &p.fold_state;
-		p.fold_state.limit = (size_t)conf.smtp_line_length_limit;
-	}
-	if (p.edit || p.down || p.fold)
-		status = send_converted(&p, d);
-	else
-		status = send_as_is(c, d);
-	pipeline_free(&p);
-	if (status == 0)
-		status = out(c, STR(".\r\n"));
-	return status;
+	if (stream_buffered(c->io) > 0)
+		return BODY_EARLY;
+	r = send_extra(&s);
+	choose_stages(&s);
+	if (r == BODY_SENT)
+		r = s.edit || s.down || s.fold ? send_converted(&s) : send_as_is(&s);
+	sender_free(&s);
+	if (r == BODY_SENT && d->m.content_length > PIECE && stream_input_ready(c->io))
+		return BODY_EARLY;
+	return r == BODY_SENT ? out(&s, STR(".\r\n")) : r;
 }

@@ -14,6 +14,8 @@ struct edit *edit_new(struct delivery *d, const struct mime_limits *limits);
 /* Wire form in, appended to out as wire form. May wait (tables). */
 void edit_feed(struct edit *e, str wire, struct buf *out);
 void edit_end(struct edit *e, struct buf *out);
+/* A look-up failed: what is fed from then on is not what was wanted. */
+bool edit_failed(const struct edit *e);
 void edit_free(struct edit *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which addresses a next hop has, in the order in which they are tried (RFC 5321 5.1). */
+/* Which addresses a next hop has (RFC 5321 5.1). */
 #include "smtp/smtp.h"
 
 #include "dns/dns.h"
@@ -6,256 +6,323 @@
 #include "mail/addr.h"
 #include "mail/own.h"
 #include "param/param.h"
+#include "table/table.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-static bool use_dns, use_native, ignore_mx_error;
+static bool use_dns, use_native, no_mx;
+static unsigned resolver_flags;
 static int families[2], nfamilies;
+static int loop_port;
+static struct maps *reply_filter;
+
+static bool listed(const char *list, const char *wanted)
+{
+	str rest = str_of(list), word;
+
+	while (str_word(&rest, ", \t\r\n", &word))
+		if (str_eq_nocase(word, str_of(wanted)))
+			return true;
+	return false;
+}
 
 void hosts_setup(void)
 {
-	str rest = str_of(conf.smtp_host_lookup), word;
-
-	while (str_word(&rest, ", \t\r\n", &word)) {
-		use_dns |= str_eq_nocase(word, STR("dns"));
-		use_native |= str_eq_nocase(word, STR("native"));
-	}
-	if (strcasecmp(conf.smtp_dns_support_level, "disabled") == 0) {
+	use_dns = listed(conf.smtp_host_lookup, "dns");
+	use_native = listed(conf.smtp_host_lookup, "native");
+	no_mx =
+	    conf.disable_dns_lookups || strcasecmp(conf.smtp_dns_support_level, "disabled") == 0;
+	if (no_mx) {
 		use_dns = false;
 		use_native = true;
 	}
-	ignore_mx_error = conf.ignore_mx_lookup_error;
-	rest = str_of(conf.inet_protocols);
-	while (str_word(&rest, ", \t\r\n", &word)) {
-		if (str_eq_nocase(word, STR("ipv4")) || str_eq_nocase(word, STR("all")))
-			families[nfamilies++] = AF_INET;
-		if (nfamilies < 2 &&
-		    (str_eq_nocase(word, STR("ipv6")) || str_eq_nocase(word, STR("all"))))
-			families[nfamilies++] = AF_INET6;
-	}
+	if (listed(conf.smtp_dns_resolver_options, "res_defnames"))
+		resolver_flags |= DNS_DEFNAMES;
+	if (listed(conf.smtp_dns_resolver_options, "res_dnsrch"))
+		resolver_flags |= DNS_DNSRCH;
+	if (listed(conf.inet_protocols, "ipv6") || listed(conf.inet_protocols, "all"))
+		families[nfamilies++] = AF_INET6;
+	if (listed(conf.inet_protocols, "ipv4") || listed(conf.inet_protocols, "all"))
+		families[nfamilies++] = AF_INET;
+	reply_filter = maps_open("smtp_dns_reply_filter", conf.smtp_dns_reply_filter, TABLE_FOLD);
+	loop_port = endpoint_port(STR("smtp"), NULL);
+	own_address(&(struct hostaddr){.sa.sa_family = AF_UNSPEC}); /* reads the interfaces now */
 }
 
-static struct host *new_host(
-    struct delivery *d, const char *name, const struct hostaddr *a, unsigned pref)
+/* --- look-ups */
+
+/* The search for one next hop. */
+struct search {
+	struct delivery *d;
+	struct host *first, **tail;
+	struct trouble t; /* the last one */
+	bool try_later;	  /* some look-up may do better another time */
+};
+
+static void failed(struct search *s, enum dns_status status, const char *text)
 {
-	struct host *h = arena_zero(&d->arena, sizeof(*h));
+	const char *dsn = status == DNS_RETRY ? "4.4.3" : status == DNS_FAIL ? "5.4.3" : "5.4.4";
+
+	s->try_later |= status == DNS_RETRY;
+	s->t = (struct trouble){
+	    .permanent = status != DNS_RETRY,
+	    .dsn = dsn,
+	    .text = arena_cstr(&s->d->arena, str_of(text)),
+	    .relay = "none",
+	};
+}
+
+/* smtp_dns_reply_filter takes records away; -1: all of them. */
+static int filter(
+    struct search *s, const char *name, enum dns_type type, struct dns_rr *rr, size_t *n)
+{
+	size_t kept = 0;
+
+	if (maps_empty(reply_filter) || *n == 0)
+		return 0;
+	for (size_t i = 0; i < *n; i++) {
+		struct buf text = {0}, action = {0};
+		enum table_result r;
+		struct err err;
+		dns_rr_text(&rr[i], &text);
+		r = maps_get(reply_filter, buf_view(&text), &action, &err);
+		if (r == TABLE_FOUND && str_eq_nocase(buf_view(&action), STR("IGNORE"))) {
+			log_info("ignoring DNS RR: %s", buf_text(&text));
+		} else {
+			if (r != TABLE_NONE)
+				log_warn("smtp_dns_reply_filter: %s",
+				    r == TABLE_ERROR ? err.text : "unknown action");
+			rr[kept++] = rr[i];
+		}
+		buf_free(&text);
+		buf_free(&action);
+	}
+	*n = kept;
+	if (kept > 0)
+		return 0;
+	s->try_later = true;
+	s->t = (struct trouble){
+	    .dsn = "4.7.0",
+	    .text = arena_printf(&s->d->arena,
+		"Error looking up name=%s type=%s: DNS reply filter drops all results", name,
+		dns_type_name(type)),
+	    .relay = "none",
+	};
+	return -1;
+}
+
+static void add(struct search *s, const char *name, const struct hostaddr *a, unsigned pref)
+{
+	struct host *h = arena_zero(&s->d->arena, sizeof(*h));
 
 	h->name = name;
 	h->addr = *a;
 	h->pref = pref;
-	return h;
+	*s->tail = h;
+	s->tail = &h->next;
 }
 
-static void add(struct host ***tail, struct host *h)
+/* How many addresses of one family the DNS has for name. */
+static size_t from_dns(struct search *s, const char *name, unsigned pref, int family)
 {
-	**tail = h;
-	*tail = &h->next;
-}
-
-static void set_trouble(
-    struct delivery *d, enum dns_status status, const char *text, struct trouble *t)
-{
-	*t = (struct trouble){
-	    .permanent =
-		status != DNS_RETRY && !conf.soft_bounce && !conf.smtp_defer_if_no_mx_address_found,
-	    .dsn = status == DNS_RETRY ? "4.4.3" : "5.4.4",
-	    .text = arena_cstr(&d->arena, str_of(text)),
-	    .relay = "none",
-	};
-	if (!t->permanent && t->dsn[0] == '5')
-		t->dsn = "4.4.4";
-}
-
-/* Addresses of one name, appended at *tail. The status of the last look-up that failed, DNS_OK when
- * any address was found. */
-static enum dns_status addresses(
-    struct delivery *d, const char *name, unsigned pref, struct host ***tail, struct trouble *t)
-{
-	struct hostaddr literal, *native;
-	enum dns_status status = DNS_NOTFOUND, one;
+	enum dns_type type = family == AF_INET ? DNS_A : DNS_AAAA;
+	enum dns_status status;
 	struct dns_rr *rr;
+	size_t n, found = 0;
 	struct err err;
-	bool found = false;
+
+	status = dns_lookup(name, type, resolver_flags, &s->d->arena, &rr, &n, &err);
+	if (status != DNS_OK) {
+		failed(s, status, err.text);
+		return 0;
+	}
+	if (filter(s, name, type, rr, &n) < 0)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		if (rr[i].type == type) {
+			add(s, conf.smtp_cname_overrides_servername ? rr[i].name : name,
+			    &rr[i].addr, pref);
+			found++;
+		}
+	return found;
+}
+
+static size_t from_system(struct search *s, const char *name, unsigned pref)
+{
+	struct hostaddr *list;
+	enum dns_status status;
+	struct err err;
 	size_t n;
 
+	status = dns_host_lookup(
+	    name, nfamilies == 2 ? AF_UNSPEC : families[0], &s->d->arena, &list, &n, &err);
+	if (status != DNS_OK) {
+		failed(s, status,
+		    arena_printf(&s->d->arena, "unable to look up host %s: %s", name, err.text));
+		if (status == DNS_RETRY)
+			s->t.dsn = "4.4.4";
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		add(s, name, &list[i], pref);
+	return n;
+}
+
+static bool family_wanted(const struct hostaddr *a)
+{
+	for (int i = 0; i < nfamilies; i++)
+		if (families[i] == a->sa.sa_family)
+			return true;
+	return false;
+}
+
+/* The addresses of one host. */
+static size_t from_host(struct search *s, const char *name, unsigned pref)
+{
+	struct hostaddr literal;
+	size_t found = 0;
+
 	if (hostaddr_parse(&literal, str_of(name), 0, NULL) == 0) {
-		add(tail, new_host(d, name, &literal, pref));
-		return DNS_OK;
-	}
-	for (int f = 0; use_dns && f < nfamilies; f++) {
-		one = dns_lookup(
-		    name, families[f] == AF_INET ? DNS_A : DNS_AAAA, 0, &d->arena, &rr, &n, &err);
-		for (size_t i = 0; one == DNS_OK && i < n; i++)
-			if (rr[i].type == DNS_A || rr[i].type == DNS_AAAA) {
-				add(tail, new_host(d, name, &rr[i].addr, pref));
-				found = true;
-			}
-		if (one != DNS_OK && (status != DNS_RETRY)) {
-			status = one;
-			set_trouble(d, one, err.text, t);
+		if (!family_wanted(&literal)) {
+			failed(s, DNS_NODATA,
+			    arena_printf(&s->d->arena,
+				"Name service error for %s: invalid host or domain name", name));
+			return 0;
 		}
+		add(s, name, &literal, pref);
+		return 1;
 	}
-	if (!found && use_native && status != DNS_RETRY) {
-		one = dns_host_lookup(
-		    name, nfamilies == 2 ? AF_UNSPEC : families[0], &d->arena, &native, &n, &err);
-		for (size_t i = 0; one == DNS_OK && i < n; i++) {
-			add(tail, new_host(d, name, &native[i], pref));
-			found = true;
-		}
-		if (one != DNS_OK) {
-			status = one;
-			set_trouble(d, one, err.text, t);
-		}
-	}
-	return found ? DNS_OK : status;
+	for (int f = 0; use_dns && f < nfamilies; f++)
+		found += from_dns(s, name, pref, families[f]);
+	if (found == 0 && use_native && (!use_dns || !s->try_later))
+		found = from_system(s, name, pref);
+	return found;
 }
 
-/* Hosts of equal preference in random order; IPv6 and IPv4 as smtp_address_preference says. */
-static int rank(const struct host *h)
+/* --- mail exchangers */
+
+/* RFC 5321 5.1: of the hosts those are left out that are no better than ourselves. */
+static void leave_out_self(struct search *s, str domain, struct hosts *found)
 {
-	if (strcasecmp(conf.smtp_address_preference, "ipv4") == 0)
-		return h->addr.sa.sa_family != AF_INET;
-	if (strcasecmp(conf.smtp_address_preference, "ipv6") == 0)
-		return h->addr.sa.sa_family != AF_INET6;
-	return 0;
-}
-
-struct sortable {
-	struct host *h;
-	long shuffle;
-};
-
-static int by_order(const void *a, const void *b)
-{
-	const struct sortable *x = a, *y = b;
-
-	if (x->h->pref != y->h->pref)
-		return x->h->pref < y->h->pref ? -1 : 1;
-	if (rank(x->h) != rank(y->h))
-		return rank(x->h) - rank(y->h);
-	return x->shuffle < y->shuffle ? -1 : x->shuffle > y->shuffle;
-}
-
-static struct host *sorted(struct delivery *d, struct host *list)
-{
-	struct host *h, *first = NULL, **tail = &first;
-	struct sortable *v;
-	size_t n = 0;
-
-	for (h = list; h; h = h->next)
-		n++;
-	v = arena_alloc(&d->arena, n * sizeof(*v));
-	n = 0;
-	for (h = list; h; h = h->next)
-		v[n++] = (struct sortable){h, conf.smtp_randomize_addresses ? random() : (long)n};
-	qsort(v, n, sizeof(*v), by_order);
-	for (size_t i = 0; i < n; i++) {
-		*tail = v[i].h;
-		tail = &v[i].h->next;
-	}
-	*tail = NULL;
-	return first;
-}
-
-/* RFC 5321 5.1: hosts that are no better than ourselves are left out. */
-static struct host *without_loops(
-    struct delivery *d, struct host *list, str domain, struct trouble *t)
-{
-	struct host *h, **p;
 	unsigned self = 0;
-	bool found = false;
 
-	for (h = list; h; h = h->next)
-		if (own_address(&h->addr) && (!found || h->pref < self)) {
+	for (struct host *h = s->first; h; h = h->next)
+		if ((!found->is_mx || h->pref < self) &&
+		    (own_address(&h->addr) || own_proxy_address(&h->addr))) {
 			self = h->pref;
-			found = true;
+			found->is_mx = true;
 		}
-	if (!found)
-		return list;
-	for (p = &list; *p;)
+	if (!found->is_mx)
+		return;
+	for (struct host **p = &s->first; *p;)
 		if ((*p)->pref >= self)
 			*p = (*p)->next;
 		else
 			p = &(*p)->next;
-	if (!list)
-		*t = (struct trouble){
-		    .permanent = true,
-		    .dsn = "5.4.6",
-		    .text = arena_printf(
-			&d->arena, "mail for %.*s loops back to myself", STR_FMT(domain)),
-		    .relay = "none",
-		};
-	return list;
+	found->is_best_mx = s->first == NULL;
+	s->t = (struct trouble){
+	    .permanent = true,
+	    .dsn = "5.4.6",
+	    .text =
+		arena_printf(&s->d->arena, "mail for %.*s loops back to myself", STR_FMT(domain)),
+	    .relay = "none",
+	};
 }
 
-static struct host *mx_hosts(
-    struct delivery *d, const struct nexthop *n, const char *name, struct trouble *t)
+static void from_mx_list(struct search *s, const char *domain, const struct dns_rr *rr, size_t n)
 {
-	struct host *first = NULL, **tail = &first;
-	enum dns_status status, best = DNS_NOTFOUND;
-	struct dns_rr *rr;
-	struct err err;
-	size_t count, used = 0;
-
-	status = dns_lookup(name, DNS_MX, 0, &d->arena, &rr, &count, &err);
-	if (status == DNS_RETRY && !ignore_mx_error) {
-		set_trouble(d, status, err.text, t);
-		return NULL;
-	}
-	if (status == DNS_OK && count == 1 && rr[0].type == DNS_MX && rr[0].name[0] &&
-	    !rr[0].data[0]) {
-		*t = (struct trouble){
-		    .permanent = true,
-		    .dsn = "5.1.0",
-		    .text =
-			arena_printf(&d->arena, "Domain %s does not accept mail (nullMX)", name),
-		    .relay = "none",
-		};
-		return NULL;
-	}
-	if (status != DNS_OK) {
-		addresses(d, name, 0, &tail, t);
-		return first ? sorted(d, first) : NULL;
-	}
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (rr[i].type != DNS_MX)
 			continue;
-		used++;
-		status = addresses(d, rr[i].data, rr[i].pref, &tail, t);
-		if (status == DNS_RETRY)
-			best = DNS_RETRY;
+		if (hostaddr_is_numeric(str_of(rr[i].data)))
+			log_warn("numeric domain name in resource data of MX record for %s: %s",
+			    domain, rr[i].data);
+		from_host(s, rr[i].data, rr[i].pref);
 	}
-	if (!first) {
-		if (best == DNS_RETRY && t->permanent)
-			*t = (struct trouble){.dsn = "4.4.3", .text = t->text, .relay = "none"};
-		return NULL;
-	}
-	return without_loops(d, sorted(d, first), n->host, t);
+	if (s->first)
+		return;
+	log_warn("no MX host for %s has a valid address record", domain);
+	s->try_later |= conf.smtp_defer_if_no_mx_address_found;
 }
 
-struct host *hosts_find(struct delivery *d, const struct nexthop *n, struct trouble *t)
+/* By MX records, or the domain's own addresses when it has none. */
+static void from_domain(struct search *s, const char *domain)
 {
-	struct host *first = NULL, **tail = &first;
+	enum dns_status status;
+	struct dns_rr *rr;
+	struct err err;
+	size_t n;
+
+	status = dns_lookup(domain, DNS_MX, resolver_flags, &s->d->arena, &rr, &n, &err);
+	if (status == DNS_OK && dns_is_null_mx(rr, n)) {
+		s->t = (struct trouble){
+		    .permanent = true,
+		    .dsn = "5.1.0",
+		    .text = arena_printf(
+			&s->d->arena, "Domain %s does not accept mail (nullMX)", domain),
+		    .relay = "none",
+		};
+	} else if (status == DNS_OK) {
+		if (filter(s, domain, DNS_MX, rr, &n) == 0)
+			from_mx_list(s, domain, rr, n);
+	} else if (status == DNS_NODATA || status == DNS_NOTFOUND ||
+		   (status == DNS_RETRY && conf.ignore_mx_lookup_error)) {
+		from_host(s, domain, 0);
+	} else {
+		failed(s, status, err.text);
+	}
+}
+
+/* --- */
+
+static const char *ascii_name(struct delivery *d, str name)
+{
 	struct buf ascii = {0};
+	const char *out;
+
+	if (!str_is_ascii(name) && addr_domain_to_ascii(&ascii, name))
+		name = buf_view(&ascii);
+	out = arena_cstr(&d->arena, name);
+	buf_free(&ascii);
+	return out;
+}
+
+static struct host *socket_host(struct delivery *d, str path)
+{
+	struct host *h = arena_zero(&d->arena, sizeof(*h));
+
+	h->name = conf.myhostname;
+	h->path = arena_cstr(&d->arena, path);
+	return h;
+}
+
+void hosts_find(struct delivery *d, const struct nexthop *n, struct hosts *found, struct trouble *t)
+{
+	struct search s = {.d = d};
 	const char *name;
 
+	*found = (struct hosts){0};
 	if (n->is_unix) {
-		first = arena_zero(&d->arena, sizeof(*first));
-		first->name = conf.myhostname;
-		first->path = arena_cstr(&d->arena, n->host);
-		return first;
+		found->list = socket_host(d, n->host);
+		return;
 	}
-	if (addr_domain_to_ascii(&ascii, n->host))
-		name = arena_cstr(&d->arena, buf_view(&ascii));
-	else
-		name = arena_cstr(&d->arena, n->host);
-	buf_free(&ascii);
-	if (use_dns && !n->no_mx && !hostaddr_is_numeric(str_of(name)) && !smtp_is_lmtp())
-		first = mx_hosts(d, n, name, t);
-	else if (addresses(d, name, 0, &tail, t) == DNS_OK)
-		first = sorted(d, first);
-	for (struct host *h = first; h; h = h->next)
+	s.tail = &s.first;
+	name = ascii_name(d, n->host);
+	if (no_mx || n->no_mx || smtp_is_lmtp() || hostaddr_is_numeric(str_of(name))) {
+		from_host(&s, name, 0);
+	} else {
+		from_domain(&s, name);
+		if (n->port == loop_port)
+			leave_out_self(&s, n->host, found);
+	}
+	for (struct host *h = s.first; h; h = h->next)
 		hostaddr_set_port(&h->addr, n->port);
-	return first;
+	found->list = hosts_limit(hosts_sort(&d->arena, s.first));
+	if (found->list)
+		return;
+	if (s.t.permanent && s.try_later) {
+		s.t.permanent = false;
+		s.t.dsn = arena_printf(&d->arena, "4%s", s.t.dsn + 1);
+	}
+	*t = s.t;
 }

@@ -2,101 +2,68 @@
 #include "smtp/smtp.h"
 
 #include "log/log.h"
-#include "mail/addr.h"
 #include "mail/dsn.h"
 #include "param/param.h"
 
-#include <errno.h>
-
-#define PIPELINE_RCPTS 100 /* commands sent ahead of their replies */
+/* RFC 2920 3.1: commands sent ahead of their replies must not fill the windows of both directions.
+ */
+#define GROUP_RCPTS 50
+#define GROUP_BYTES 8192
 
 struct tx {
 	struct conn *c;
 	struct delivery *d;
 	struct trouble *t;
-	bool pipelining, utf8;
-	size_t accepted;
-	struct delivery_rcpt **taken; /* accepted recipients, in order */
+	bool kept, utf8;
+	struct delivery_rcpt **rcpts; /* those of this transaction, in order */
+	size_t n, sent, heard;	      /* RCPT commands sent, replies heard */
+	struct delivery_rcpt **taken; /* accepted */
+	size_t ntaken;
+	bool mail_heard, refused; /* the reply to MAIL; it was no */
+	bool data_sent;
 };
 
-/* The address as this server gets it: generic maps, A-labels where it has no SMTPUTF8, quotes. */
-static int put_address(struct tx *x, struct buf *out, str address)
+static bool pipelining(const struct tx *x)
 {
-	struct buf a = {0}, ascii = {0};
-	struct err err;
-	int status = generic_address(address, &a, &err);
-
-	if (status < 0)
-		log_warn("%.*s: %s", STR_FMT(x->d->m.queue_id), err.text);
-	else if (!x->utf8 && !str_is_ascii(buf_view(&a)) &&
-		 addr_to_ascii_domain(&ascii, buf_view(&a)))
-		addr_quote(out, buf_view(&ascii));
-	else
-		addr_quote(out, buf_view(&a));
-	buf_free(&a);
-	buf_free(&ascii);
-	return status;
+	return (x->c->caps.mask & EHLO_PIPELINING) != 0;
 }
 
-static int mail_command(struct tx *x, struct buf *line)
+static bool is_probe(const struct tx *x)
 {
-	const struct ipc_deliver *m = &x->d->m;
-	uint64_t caps = x->c->caps.mask;
-
-	buf_cstr(line, "MAIL FROM:<");
-	if (put_address(x, line, m->sender) < 0)
-		return -1;
-	buf_char(line, '>');
-	if (caps & EHLO_SIZE)
-		buf_printf(line, " SIZE=%llu", (unsigned long long)m->size);
-	if ((caps & EHLO_8BITMIME) && body_is_eight_bit(x->d))
-		buf_cstr(line, " BODY=8BITMIME");
-	if (caps & EHLO_DSN) {
-		if (m->envid.n)
-			buf_printf(line, " ENVID=%.*s", STR_FMT(m->envid));
-		if (m->ret != DSN_RET_NONE)
-			buf_printf(line, " RET=%s", m->ret == DSN_RET_FULL ? "FULL" : "HDRS");
-	}
-	if (x->utf8)
-		buf_cstr(line, " SMTPUTF8");
-	return 0;
+	return (x->d->m.flags & (DELIVER_PROBE | DELIVER_REPORT_ONLY)) != 0;
 }
 
-static int rcpt_command(struct tx *x, const struct delivery_rcpt *r, struct buf *line)
+static bool probe_wants_data(void)
 {
-	buf_cstr(line, "RCPT TO:<");
-	if (put_address(x, line, r->address) < 0)
-		return -1;
-	buf_char(line, '>');
-	if (x->c->caps.mask & EHLO_DSN) {
-		if (r->orcpt.n)
-			buf_printf(line, " ORCPT=%.*s", STR_FMT(r->orcpt));
-		if (r->notify) {
-			buf_cstr(line, " NOTIFY=");
-			dsn_print_notify(line, r->notify);
-		}
-	}
-	return 0;
+	return strcasecmp(conf.smtp_address_verify_target, "data") == 0;
 }
 
-static int lost(struct tx *x)
+static bool needs_data(const struct tx *x)
 {
-	trouble_lost(x->d, x->c, errno, x->t);
-	return -1;
+	return !is_probe(x) || probe_wants_data();
 }
 
-/* Everybody who is left shares this refusal. */
-static void refuse_all(struct tx *x, const char *command)
+static enum tx_result lost(struct tx *x, enum tx_result how)
 {
-	struct trouble t;
-
-	trouble_reply(x->d, x->c, command, &t);
-	for (size_t i = 0; i < x->d->nrcpts; i++)
-		if (!x->d->rcpts[i].done)
-			fate_trouble(x->d, &x->d->rcpts[i], &t, x->c);
+	trouble_lost(x->d, x->c, x->t);
+	return how;
 }
 
-/* RFC 6531 3.5: mail that needs SMTPUTF8 cannot go to a server without it. */
+/* --- before MAIL */
+
+/* Was SMTPUTF8 asked for, and is there UTF-8 in what the server would see of it? */
+static bool needs_utf8(const struct delivery *d)
+{
+	if (d->m.sender_flags & SENDER_SMTPUTF8_HEADER || !str_is_ascii(d->m.sender))
+		return true;
+	for (size_t i = 0; i < d->nrcpts; i++)
+		if (!d->rcpts[i].done && !str_is_ascii(d->rcpts[i].address))
+			return true;
+	return false;
+}
+
+/* RFC 6531 3.5: mail that needs SMTPUTF8 cannot go to a server without it; another host of the
+ * destination may have it. */
 static bool utf8_is_missing(struct tx *x)
 {
 	struct trouble t = {
@@ -106,221 +73,342 @@ static bool utf8_is_missing(struct tx *x)
 	    .relay = arena_cstr(&x->d->arena, str_of(x->c->relay)),
 	};
 
-	if (!(x->d->m.sender_flags &
-		(SENDER_SMTPUTF8 | SENDER_SMTPUTF8_RCPT | SENDER_SMTPUTF8_HEADER)) ||
-	    !conf.smtputf8_enable)
+	if (!(x->d->m.sender_flags & SENDER_SMTPUTF8) || !conf.smtputf8_enable)
 		return false;
-	if (x->c->caps.mask & EHLO_SMTPUTF8) {
-		x->utf8 = true;
+	x->utf8 = (x->c->caps.mask & EHLO_SMTPUTF8) != 0;
+	if (x->utf8 || !needs_utf8(x->d))
 		return false;
-	}
 	t.text = arena_printf(
 	    &x->d->arena, "SMTPUTF8 is required, but was not offered by host %s", x->c->namaddr);
-	for (size_t i = 0; i < x->d->nrcpts; i++)
-		if (!x->d->rcpts[i].done)
-			fate_trouble(x->d, &x->d->rcpts[i], &t, x->c);
+	fate_note_all(x->d, &t, x->c);
 	return true;
 }
 
-static int put_command(struct tx *x,
-    int (*make)(struct tx *, const struct delivery_rcpt *, struct buf *),
-    const struct delivery_rcpt *r)
+/* RFC 1870 6.3: what the server has said it will not take is not offered. Its SIZE counts CRLF line
+ * ends; the dots that we have doubled are too few to matter. */
+static bool is_too_big(struct tx *x)
+{
+	struct trouble t = {
+	    .permanent = true,
+	    .dsn = "5.3.4",
+	    .mta_name = arena_cstr(&x->d->arena, str_of(x->c->name)),
+	    .relay = arena_cstr(&x->d->arena, str_of(x->c->relay)),
+	};
+	const struct ehlo_caps *caps = &x->c->caps;
+
+	if (!(caps->mask & EHLO_SIZE) || caps->size == 0 || x->d->m.content_length <= caps->size)
+		return false;
+	t.text =
+	    arena_printf(&x->d->arena, "message size %llu exceeds size limit %llu of server %s",
+		(unsigned long long)x->d->m.content_length, (unsigned long long)caps->size,
+		x->c->namaddr);
+	fate_trouble_all(x->d, &t, x->c);
+	return true;
+}
+
+/* flag D: who is named in a Delivered-To: header has had this message. */
+static bool keep_rcpt(struct tx *x, struct delivery_rcpt *r)
+{
+	struct trouble t = {
+	    .permanent = true,
+	    .dsn = "5.4.6",
+	    .relay = arena_cstr(&x->d->arena, str_of(x->c->relay)),
+	};
+
+	if (r->done)
+		return false;
+	if (!smtp_flags.delivered_to || extra_is_loop(x->d, r->address) != 1)
+		return true;
+	t.text = arena_printf(&x->d->arena, "mail forwarding loop for %.*s", STR_FMT(r->address));
+	fate_trouble(x->d, r, &t, x->c);
+	return false;
+}
+
+static void choose_rcpts(struct tx *x)
+{
+	x->rcpts = arena_alloc(&x->d->arena, (x->d->nrcpts + 1) * sizeof(*x->rcpts));
+	x->taken = arena_alloc(&x->d->arena, (x->d->nrcpts + 1) * sizeof(*x->taken));
+	for (size_t i = 0; i < x->d->nrcpts; i++)
+		if (keep_rcpt(x, &x->d->rcpts[i]))
+			x->rcpts[x->n++] = &x->d->rcpts[i];
+}
+
+/* --- commands */
+
+/* -1: it cannot be made; fates are given, or *t says that it is our fault. */
+static int put_mail(struct tx *x)
 {
 	struct buf line = {0};
-	int status = make ? make(x, r, &line) : mail_command(x, &line);
+	int status = command_mail(x->c, x->d, x->utf8, &line, x->t);
 
-	if (status < 0)
-		*x->t = (struct trouble){
-		    .dsn = "4.3.0", .text = "address mapping failed", .relay = "none"};
-	else
-		conn_put(x->c, "%s", buf_text(&line));
+	if (status == 0) {
+		chat_put(x->c, conf.smtp_mail_timeout, "%s", buf_text(&line));
+		x->c->in_transaction = true;
+	}
 	buf_free(&line);
 	return status;
 }
 
-/* The reply to MAIL: 0 go on, 1 refused, -1 lost. */
-static int mail_reply(struct tx *x)
+/* Sends the next RCPT. Recipients whose command cannot be made are dropped from the list. */
+static size_t put_rcpt(struct tx *x)
 {
-	x->c->phase = "sending MAIL FROM";
-	if (conn_reply(x->c, conf.smtp_mail_timeout) < 0)
-		return lost(x);
-	if (x->c->reply.code / 100 == 2)
-		return 0;
-	refuse_all(x, "MAIL FROM");
-	return 1;
+	struct buf line = {0};
+	struct trouble t;
+	size_t size = 0;
+
+	if (command_rcpt(x->c, x->d, x->rcpts[x->sent], x->utf8, &line, &t) == 0) {
+		chat_put(x->c, conf.smtp_rcpt_timeout, "%s", buf_text(&line));
+		size = line.n;
+		x->sent++;
+	} else {
+		fate_trouble(x->d, x->rcpts[x->sent], &t, NULL);
+		x->n--;
+		memmove(&x->rcpts[x->sent], &x->rcpts[x->sent + 1],
+		    (x->n - x->sent) * sizeof(struct delivery_rcpt *));
+	}
+	buf_free(&line);
+	return size;
 }
 
-static int rcpt_reply(struct tx *x, struct delivery_rcpt *r, bool mail_refused)
+/* As many RCPT as may go ahead of their replies, and DATA behind the last one. */
+static void put_group(struct tx *x)
+{
+	size_t most = pipelining(x) ? GROUP_RCPTS : 1, bytes = 0, first = x->sent;
+
+	while (x->sent < x->n && x->sent - first < most && bytes < GROUP_BYTES)
+		bytes += put_rcpt(x);
+	if (x->sent == x->n && x->sent > 0 && pipelining(x) && needs_data(x)) {
+		chat_put(x->c, conf.smtp_data_init_timeout, "DATA");
+		x->data_sent = true;
+	}
+}
+
+/* --- replies */
+
+/* The server is closing (421): what it says counts for all that are left. */
+static void closing(struct tx *x, const char *command)
 {
 	struct trouble t;
 
-	x->c->phase = "sending RCPT TO";
-	if (conn_reply(x->c, conf.smtp_rcpt_timeout) < 0)
-		return lost(x);
-	if (mail_refused)
-		return 0;
-	if (x->c->reply.code / 100 == 2) {
-		x->taken[x->accepted++] = r;
-	} else {
-		trouble_reply(x->d, x->c, "RCPT TO", &t);
-		/* RFC 5321 4.5.3.1.10: 552 to a recipient means "too many" */
-		if (x->c->reply.code == 552 && !x->c->reply.dsn[0])
-			t.permanent = false;
-		fate_trouble(x->d, r, &t, x->c);
-	}
-	return 0;
+	if (!x->c->broken)
+		return;
+	trouble_reply(x->d, x->c, command, &t);
+	fate_note_all(x->d, &t, x->c);
 }
 
-/* Sends MAIL, all RCPT and, pipelining, DATA; *data: DATA was sent. */
-static int envelope(struct tx *x, bool *data, bool *refused)
+static enum tx_result hear_mail(struct tx *x)
 {
-	size_t i = 0, sent = 0, n = x->d->nrcpts;
-	int r;
+	struct trouble t;
 
-	*data = *refused = false;
-	if (put_command(x, NULL, NULL) < 0)
-		return -1;
-	x->c->in_transaction = true;
-	if (!x->pipelining && (r = mail_reply(x)) != 0) {
-		*refused = r > 0;
-		return r < 0 ? -1 : 0;
+	x->c->phase = "sending MAIL FROM";
+	if (chat_reply(x->c, conf.smtp_mail_timeout) < 0)
+		return lost(x, TX_LOST);
+	x->mail_heard = true;
+	if (x->c->reply.code / 100 == 2)
+		return TX_DONE;
+	x->refused = true;
+	trouble_reply(x->d, x->c, "MAIL FROM", &t);
+	/* Servers have limits for connections; a fresh one gets the message's own answer. */
+	if (x->kept && !t.permanent) {
+		x->c->broken = true;
+		*x->t = t;
+		return TX_LOST;
 	}
-	bool mail_pending = x->pipelining;
-	while (i < n) {
-		size_t first = i, group = 0;
-		for (; i < n && group < (x->pipelining ? PIPELINE_RCPTS : 1); i++) {
-			if (x->d->rcpts[i].done)
-				continue;
-			if (put_command(x, rcpt_command, &x->d->rcpts[i]) < 0)
-				return -1;
-			group++;
-			sent++;
-		}
-		if (x->pipelining && i == n && !smtp_is_lmtp()) {
-			conn_put(x->c, "DATA");
-			*data = true;
-		}
-		if (mail_pending) {
-			if ((r = mail_reply(x)) < 0)
-				return -1;
-			*refused = r > 0;
-			mail_pending = false;
-		}
-		for (size_t k = first; k < i; k++)
-			if ((!x->d->rcpts[k].done || *refused) && group > 0) {
-				if (x->d->rcpts[k].done && !*refused)
-					continue;
-				if (rcpt_reply(x, &x->d->rcpts[k], *refused) < 0)
-					return -1;
-				group--;
-			}
-	}
-	return 0;
+	fate_trouble_all(x->d, &t, x->c);
+	return TX_DONE;
 }
+
+static void take_rcpt_reply(struct tx *x, struct delivery_rcpt *r)
+{
+	struct trouble t;
+
+	if (x->c->reply.code / 100 != 2) {
+		trouble_reply(x->d, x->c, "RCPT TO", &t);
+		fate_trouble(x->d, r, &t, x->c);
+		closing(x, "RCPT TO");
+	} else if (is_probe(x) && !probe_wants_data()) {
+		fate_sent(x->d, r, x->c);
+	} else {
+		x->taken[x->ntaken++] = r;
+	}
+}
+
+static enum tx_result hear_rcpt(struct tx *x)
+{
+	struct delivery_rcpt *r = x->rcpts[x->heard++];
+
+	x->c->phase = "sending RCPT TO";
+	if (chat_reply(x->c, conf.smtp_rcpt_timeout) < 0)
+		return lost(x, TX_LOST);
+	if (!x->refused)
+		take_rcpt_reply(x, r);
+	return TX_DONE;
+}
+
+/* MAIL and all RCPT, in groups where the server has PIPELINING. */
+static enum tx_result envelope(struct tx *x)
+{
+	enum tx_result r = TX_DONE;
+
+	if (!pipelining(x))
+		r = hear_mail(x);
+	while (r == TX_DONE && !x->refused && !x->c->broken && x->heard < x->n) {
+		put_group(x);
+		if (!x->mail_heard)
+			r = hear_mail(x);
+		while (r == TX_DONE && !x->c->broken && x->heard < x->sent)
+			r = hear_rcpt(x);
+	}
+	return r;
+}
+
+/* --- the content */
 
 /* DATA went ahead of the replies and nobody was accepted: the server should refuse it; if it does
  * not, an empty message is sent to nobody. */
-static int end_unwanted_data(struct tx *x)
+static void end_unwanted_data(struct tx *x)
 {
 	x->c->phase = "sending DATA command";
-	if (conn_reply(x->c, conf.smtp_data_init_timeout) < 0)
-		return 0; /* fates are given already */
-	if (x->c->reply.code / 100 != 3)
-		return 0;
-	conn_put(x->c, ".");
-	conn_reply(x->c, conf.smtp_data_done_timeout);
-	return 0;
+	if (chat_reply(x->c, conf.smtp_data_init_timeout) < 0 || x->c->reply.code / 100 != 3)
+		return;
+	chat_put(x->c, conf.smtp_data_init_timeout, ".");
+	if (chat_reply(x->c, conf.smtp_data_done_timeout) == 0)
+		x->c->in_transaction = false;
 }
 
-static int ask_data(struct tx *x, bool sent)
+/* For the accepted recipients the content is refused. */
+static void refuse_taken(struct tx *x, const char *command)
 {
 	struct trouble t;
 
-	x->c->phase = "sending DATA command";
-	if (!sent)
-		conn_put(x->c, "DATA");
-	if (conn_reply(x->c, conf.smtp_data_init_timeout) < 0)
-		return lost(x);
-	if (x->c->reply.code / 100 == 3)
-		return 0;
-	trouble_reply(x->d, x->c, "DATA", &t);
-	for (size_t i = 0; i < x->accepted; i++)
+	trouble_reply(x->d, x->c, command, &t);
+	for (size_t i = 0; i < x->ntaken; i++)
 		fate_trouble(x->d, x->taken[i], &t, x->c);
-	return 1;
 }
 
-/* The verdict on the content: one for all (SMTP) or one each (LMTP). */
-static int verdicts(struct tx *x)
+/* smtp_address_verify_target = data: the reply to DATA tells, and nothing is sent. */
+static void end_probe(struct tx *x)
 {
-	size_t replies = smtp_is_lmtp() ? x->accepted : 1;
-	struct buf text = {0};
-
-	for (size_t i = 0; i < replies; i++) {
-		x->c->phase = "sending end of data -- message may be sent more than once";
-		if (conn_reply(x->c, conf.smtp_data_done_timeout) < 0) {
-			buf_free(&text);
-			return lost(x);
-		}
-		size_t last = smtp_is_lmtp() ? i + 1 : x->accepted;
-		buf_clear(&text);
-		reply_joined(&x->c->reply, &text);
-		for (size_t k = i; k < last; k++) {
-			struct trouble t;
-			if (x->c->reply.code / 100 == 2) {
-				fate_sent(x->d, x->taken[k], x->c, buf_text(&text));
-			} else {
-				trouble_reply(x->d, x->c, "end of DATA", &t);
-				fate_trouble(x->d, x->taken[k], &t, x->c);
-			}
-		}
-	}
-	buf_free(&text);
-	return 0;
+	for (size_t i = 0; i < x->ntaken; i++)
+		fate_sent(x->d, x->taken[i], x->c);
+	x->c->broken = true;
 }
 
-static int content(struct tx *x)
+/* RFC 5321: one reply for all. RFC 2033 4.2: one for each accepted recipient, in order. Who has
+ * none when the connection breaks may or may not have the message. */
+static enum tx_result verdicts(struct tx *x)
+{
+	size_t replies = smtp_is_lmtp() ? x->ntaken : 1;
+	struct trouble t;
+
+	x->c->phase = "sending end of data -- message may be sent more than once";
+	for (size_t i = 0; i < replies; i++) {
+		if (chat_reply(x->c, conf.smtp_data_done_timeout) < 0)
+			return lost(x, TX_LOST_LATE);
+		for (size_t k = i; k < (smtp_is_lmtp() ? i + 1 : x->ntaken); k++) {
+			if (x->c->reply.code / 100 == 2) {
+				fate_sent(x->d, x->taken[k], x->c);
+				continue;
+			}
+			trouble_reply(x->d, x->c, "end of DATA", &t);
+			fate_trouble(x->d, x->taken[k], &t, x->c);
+		}
+		closing(x, "end of DATA");
+		if (x->c->broken)
+			return TX_DONE;
+	}
+	x->c->in_transaction = false;
+	return TX_DONE;
+}
+
+/* The message cannot be sent as it should be. The end of this connection must not look like the end
+ * of a message. */
+static enum tx_result ours(struct tx *x)
+{
+	x->c->broken = true;
+	*x->t = (struct trouble){
+	    .dsn = "4.3.0",
+	    .text =
+		arena_printf(&x->d->arena, "local data error while talking to %s", x->c->namaddr),
+	    .relay = arena_cstr(&x->d->arena, str_of(x->c->relay)),
+	};
+	return TX_OURS;
+}
+
+/* The server spoke while it should have listened: a refusal counts, anything else makes no sense.
+ * It may still be waiting for the rest of the message, so that this connection is of no more use.
+ */
+static enum tx_result early_reply(struct tx *x)
+{
+	int heard = chat_reply(x->c, conf.smtp_data_done_timeout);
+
+	if (heard == 0 && x->c->reply.code / 100 >= 4) {
+		refuse_taken(x, "end of DATA");
+		x->c->broken = true;
+		return TX_DONE;
+	}
+	if (heard == 0)
+		log_warn("%s: reply before its time while %s: %d", x->c->relay, x->c->phase,
+		    x->c->reply.code);
+	x->c->broken = true;
+	return lost(x, TX_LOST_LATE);
+}
+
+static enum tx_result content(struct tx *x)
 {
 	switch (body_send(x->c, x->d)) {
-	case 0:
+	case BODY_SENT:
 		return verdicts(x);
-	case -1:
-		return lost(x);
-	default: /* the content cannot be read: this connection must not look like a whole message
-		  */
-		x->c->broken = true;
-		*x->t = (struct trouble){
-		    .dsn = "4.3.0", .text = "queue file read error", .relay = "none"};
-		return -1;
+	case BODY_LOST:
+		return lost(x, TX_LOST_LATE);
+	case BODY_EARLY:
+		return early_reply(x);
+	default:
+		return ours(x);
 	}
 }
 
-int transaction_run(struct conn *c, struct delivery *d, struct trouble *t)
+static enum tx_result data(struct tx *x)
 {
-	struct tx x = {.c = c, .d = d, .t = t, .pipelining = (c->caps.mask & EHLO_PIPELINING) != 0};
-	bool data, refused;
-	int r;
-
-	if (utf8_is_missing(&x))
-		return 0;
-	x.taken = arena_alloc(&d->arena, (d->nrcpts + 1) * sizeof(*x.taken));
-	c->uses++;
-	if (envelope(&x, &data, &refused) < 0)
-		return -1;
-	if (x.accepted == 0 || refused) {
-		if (data)
-			return end_unwanted_data(&x);
-		if (!c->broken) {
-			c->phase = "sending RSET";
-			conn_put(c, "RSET");
-			if (conn_reply(c, conf.smtp_rset_timeout) == 0)
-				c->in_transaction = false;
-		}
-		return 0;
+	x->c->phase = "sending DATA command";
+	if (!x->data_sent)
+		chat_put(x->c, conf.smtp_data_init_timeout, "DATA");
+	if (chat_reply(x->c, conf.smtp_data_init_timeout) < 0)
+		return lost(x, TX_LOST);
+	if (x->c->reply.code / 100 != 3) {
+		refuse_taken(x, "DATA");
+		return TX_DONE;
 	}
-	r = ask_data(&x, data);
-	if (r == 0)
-		r = content(&x);
-	if (r >= 0)
-		c->in_transaction = false;
-	return r < 0 ? -1 : 0;
+	if (is_probe(x)) {
+		end_probe(x);
+		return TX_DONE;
+	}
+	return content(x);
+}
+
+enum tx_result transaction_run(struct conn *c, struct delivery *d, bool kept, struct trouble *t)
+{
+	struct tx x = {.c = c, .d = d, .t = t, .kept = kept};
+	enum tx_result r;
+
+	c->uses++;
+	if (utf8_is_missing(&x) || is_too_big(&x))
+		return TX_DONE;
+	choose_rcpts(&x);
+	if (x.n == 0)
+		return TX_DONE;
+	if (put_mail(&x) < 0) {
+		if (!t->permanent)
+			return TX_OURS;
+		fate_trouble_all(d, t, NULL);
+		return TX_DONE;
+	}
+	r = envelope(&x);
+	if (r != TX_DONE || c->broken)
+		return r;
+	if (!x.refused && x.ntaken > 0)
+		return data(&x);
+	if (x.data_sent)
+		end_unwanted_data(&x);
+	return TX_DONE;
 }
