@@ -266,6 +266,7 @@ static void drain(void)
 		if (co_sleep(DRAIN_MS) != WAIT_OK)
 			break;
 	queue_store_close(qmgr_store);
+	exit(0); /* at once: nothing must use the queue any more */
 }
 
 int main(int argc, char **argv)

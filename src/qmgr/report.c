@@ -19,6 +19,11 @@ static size_t idle, count;
 
 /* --- which recipients a report is about */
 
+static bool is_probe(const struct message *m)
+{
+	return m->env.message.flags & MESSAGE_PROBE_REPORT;
+}
+
 static bool is_trace(const struct message *m)
 {
 	uint32_t flags = m->env.message.flags;
@@ -145,13 +150,16 @@ static int report(struct message *m, enum notify_kind kind, const uint32_t *whic
 	if (kind == NOTIFY_DELAY) {
 		m->env.message.flags |= MESSAGE_WARNED;
 		queue_store_flags(qmgr_store, &m->ref, MESSAGE_WARNED);
-	} else if (kind == NOTIFY_SUCCESS && (m->env.message.flags & MESSAGE_TRACE)) {
+		return 0;
+	}
+	if (kind == NOTIFY_SUCCESS && is_trace(m) && !is_probe(m)) {
 		m->env.message.flags |= MESSAGE_TRACED;
 		queue_store_flags(qmgr_store, &m->ref, MESSAGE_TRACED);
-	} else {
-		for (size_t i = 0; i < n; i++)
-			reported(m, which[i]);
 	}
+	for (size_t i = 0; i < n; i++)
+		if (kind == NOTIFY_BOUNCE || is_probe(m) ||
+		    m->env.status[which[i]].kind == RCPT_SENT)
+			reported(m, which[i]);
 	return 0;
 }
 

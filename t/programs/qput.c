@@ -6,7 +6,8 @@
  *
  * -f: into a file of incoming (default: the log). -h: on hold. -k: qmgr is not told. -N: notify on
  * success. -v: a report is wanted (sendmail -v). A recipient "old=new" has an original address.
- * Prints the queue IDs. */
+ * Prints the queue IDs.
+ * A "#" in a single recipient becomes the number of the message. */
 #include "base/clock.h"
 #include "ipc/msg.h"
 #include "log/log.h"
@@ -30,10 +31,10 @@ static struct sema writing; /* one at a time */
 
 static struct buf closings; /* what qmgr is told in the end */
 
-static void tell(const struct queue_ref *ref)
+static void tell(const struct queue_ref *ref, const struct envelope *env)
 {
 	struct buf records = {0};
-	struct envelope whole = env;
+	struct envelope whole = *env;
 	struct ipc_qmgr_new m = {.queue_id = str_of(ref->id),
 	    .lane = ref->lane,
 	    .queue = str_of(ref->queue),
@@ -54,22 +55,47 @@ static void tell(const struct queue_ref *ref)
 	buf_free(&records);
 }
 
+/* The envelope of the next message, whose recipient may have a number of its own. */
+struct numbered {
+	struct envelope env;
+	struct ipc_env_rcpt rcpt;
+	char text[256];
+};
+
+static void number(struct numbered *m)
+{
+	static int n;
+	str pattern = env.rcpts[0].address;
+	ptrdiff_t at = str_chr(pattern, '#');
+
+	m->env = env;
+	m->env.message.arrival_us = clock_wall_us();
+	if (at < 0 || env.nrcpts != 1)
+		return;
+	snprintf(m->text, sizeof(m->text), "%.*s%d%.*s", (int)at, pattern.p, ++n,
+	    STR_FMT(str_from(pattern, (size_t)at + 1)));
+	m->rcpt = env.rcpts[0];
+	m->rcpt.address = str_of(m->text);
+	m->env.rcpts = &m->rcpt;
+}
+
 static void put_one(struct queue_writer *w)
 {
 	static const char content[] = "Subject: test\r\n\r\nbody\r\n";
 	struct queue_message *m;
 	struct queue_ref ref;
+	struct numbered numbered;
 	struct err err;
 	char id[QUEUE_ID_MAX];
 
 	queue_id_new(id);
-	env.message.arrival_us = clock_wall_us();
+	number(&numbered);
 	m = queue_message_new(file ? NULL : w, id);
 	if (queue_message_content(m, str_mem(content, sizeof(content) - 1), &err) < 0 ||
-	    queue_message_commit(m, hold ? "hold" : "incoming", &env, &ref, &err) < 0)
+	    queue_message_commit(m, hold ? "hold" : "incoming", &numbered.env, &ref, &err) < 0)
 		log_fatal("%s: %s", id, err.text);
 	puts(id);
-	tell(&ref);
+	tell(&ref, &numbered.env);
 }
 
 static void closed(uint64_t segment, uint64_t generation)

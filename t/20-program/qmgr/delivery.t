@@ -93,6 +93,15 @@ def test_bounce():
         is_eq([(r["service"], len(r["rcpts"])) for r in g.reports], [("trace", 1)], "success report")
         g.wait_removed(g.put("yes@far.test", flags=["-v"]))
         is_eq([r["service"] for r in g.reports], ["trace", "trace"], "sendmail -v")
+        # sendmail -v reports the first round, and success is not told again in the second.
+        del g.reports[:]
+        g.agent("smtp").answer = lambda r: [(DEFERRED, "4.2.0", "later") if a.startswith("later") else (SENT, "2.0.0", "ok") for a in r.to]
+        qid = g.put("yes@far.test", "later@far.test", flags=["-v", "-N"])
+        g.wait_queue(qid, "deferred")
+        g.agent("smtp").answer = lambda r: (SENT, "2.0.0", "ok")
+        g.flush()
+        g.wait_removed(qid)
+        is_eq([sorted(x[0] for x in r["rcpts"]) for r in g.reports], [["later@far.test", "yes@far.test"], ["later@far.test"]], "reports of two rounds")
 
 
 def test_expire():
