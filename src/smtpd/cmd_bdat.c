@@ -51,16 +51,19 @@ static bool read_chunk(struct session *s, uint64_t size, bool keep)
 	return true;
 }
 
-/* A chunk that is refused: its octets are read all the same, and what follows is refused until
- * RSET. */
-static void refuse(struct session *s, uint64_t size, const char *reply)
+/* A chunk that is refused: its octets are read all the same, and what follows is refused up to
+ * the last chunk, or RSET. */
+static void refuse(struct session *s, uint64_t size, bool last, const char *reply)
 {
 	if (s->content)
 		content_abort(s);
 	if (!read_chunk(s, size, false))
 		return;
-	s->bdat = BDAT_FAILED;
 	session_reply(s, "%s", reply);
+	if (last)
+		transaction_reset(s);
+	else
+		s->bdat = BDAT_FAILED;
 }
 
 /* The reply that forbids this chunk, or NULL. */
@@ -109,13 +112,16 @@ void cmd_bdat(struct session *s, str args)
 		return;
 	}
 	if (s->bdat == BDAT_FAILED) {
-		if (read_chunk(s, size, false))
-			session_reply(s, "551 5.0.0 Discarded %llu bytes after earlier error",
-			    (unsigned long long)size);
+		if (!read_chunk(s, size, false))
+			return;
+		if (last)
+			transaction_reset(s);
+		session_reply(s, "551 5.0.0 Discarded %llu bytes after earlier error",
+		    (unsigned long long)size);
 		return;
 	}
 	if ((no = objection(s, size, last))) {
-		refuse(s, size, no);
+		refuse(s, size, last, no);
 		return;
 	}
 	if (!s->content)
@@ -126,7 +132,7 @@ void cmd_bdat(struct session *s, str args)
 	if (last)
 		finish(s);
 	else if ((no = content_refusal(s)))
-		refuse(s, 0, no);
+		refuse(s, 0, false, no);
 	else
 		session_reply(s, "250 2.0.0 Ok: %llu bytes", (unsigned long long)size);
 }

@@ -93,17 +93,6 @@ static int load(struct table *t, struct err *err)
 	return 0;
 }
 
-static void free_table(struct table *t)
-{
-	if (t->impl)
-		t->type->unload(t->impl);
-	buf_free(&t->seq);
-	free(t->why);
-	free(t->path);
-	free(t->spec);
-	free(t);
-}
-
 static struct table *open_new(str spec, unsigned flags, struct err *err)
 {
 	const struct table_type *type;
@@ -114,26 +103,18 @@ static struct table *open_new(str spec, unsigned flags, struct err *err)
 	if (table_spec_split(spec, &type_name, &name, err) != 0)
 		return NULL;
 	type = table_type_find(type_name);
-	if (!type) {
-		err_set(err, "unsupported dictionary type: %.*s", STR_FMT(type_name));
-		return NULL;
-	}
 	t = mem_zero(sizeof(*t));
 	t->type = type;
-	t->traits = type->traits;
+	t->traits = type ? type->traits : 0;
 	t->flags = flags;
 	t->spec = str_dup(spec);
 	t->name = t->spec + (name.p - spec.p);
-	if (load(t, &e) == 0) {
+	if (!type) {
+		err_set(&e, "unsupported dictionary type: %.*s", STR_FMT(type_name));
+	} else if (load(t, &e) == 0) {
 		if (t->path && !table_stamp_get(t->path, &t->stamp))
 			memset(&t->stamp, 0, sizeof(t->stamp));
 		return t;
-	}
-	if (e.code == 0) {
-		if (err)
-			*err = e;
-		free_table(t);
-		return NULL;
 	}
 	t->why = mem_strdup(e.text);
 	if (!(flags & TABLE_QUIET))

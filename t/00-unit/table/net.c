@@ -45,7 +45,7 @@ static void test_socketmap(void)
 	char *big;
 
 	asks("socketmap:unix:nosock:name", "k", "(error)");
-	asks("socketmap:x", "k", "(bad spec)");
+	asks("socketmap:x", "k", "(error)");
 	asks("socketmap:inet:127.0.0.1:1", "k", "(error)");
 	fakeservice_start(&f);
 	is_cstr(reply(spec, "8:OK value,"), "value", "found");

@@ -86,8 +86,8 @@ static void test_inline_rules(void)
 	asks("regexp:{{/k/ x}}", "k", "x");
 	asks("pcre:{ { /k(.)/ <$1> }, {/a{2}/ two} }", "ky", "<y>");
 	asks("pcre:{ { /k(.)/ <$1> }, {/a{2}/ two} }", "aa", "two");
-	asks("pcre:{ { /k/ x } /a/ }", "k", "(bad spec)");
-	asks("pcre:{", "k", "(bad spec)");
+	asks("pcre:{ { /k/ x } /a/ }", "k", "(error)");
+	asks("pcre:{", "k", "(error)");
 	asks("regexp:{}", "k", "(none)");
 }
 
