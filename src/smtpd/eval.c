@@ -76,7 +76,7 @@ enum outcome eval_table_error(struct eval *e, struct subject about)
 
 enum outcome eval_lookup_error(struct eval *e, struct subject about)
 {
-	return eval_reject_subject(e, 451, "4.3.0", about, "Temporary lookup failure");
+	return eval_reject(e, 451, "4.3.0", "<%s>: Temporary lookup failure", about.object);
 }
 
 void eval_defer_if_permit(
