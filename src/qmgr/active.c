@@ -22,6 +22,7 @@
 struct queue_store *qmgr_store;
 
 static struct list incoming = {&incoming, &incoming};
+static struct list early = {&early, &early}; /* those that come before all others, in order */
 static size_t incoming_count, active, reading;
 static ssize_t recipients;
 static uint64_t order;
@@ -100,7 +101,7 @@ void active_wait(struct item *i, bool first)
 	i->state = ITEM_INCOMING;
 	list_init(&i->link);
 	if (first)
-		list_prepend(&incoming, &i->link);
+		list_append(&early, &i->link);
 	else
 		list_append(&incoming, &i->link);
 	incoming_count++;
@@ -239,7 +240,11 @@ static struct item *next_item(bool deferred_first)
 {
 	struct item *d = retry_first();
 
-	if (!list_empty(&incoming) && !(deferred_first && d))
+	if (deferred_first && d)
+		return d;
+	if (!list_empty(&early))
+		return LIST_ITEM(early.next, struct item, link);
+	if (!list_empty(&incoming))
 		return LIST_ITEM(incoming.next, struct item, link);
 	return d;
 }

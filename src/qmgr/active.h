@@ -21,7 +21,8 @@ void active_run(void);
 struct item *active_leave(struct message *m);
 /* Forgets a message, wherever its item is (not active). */
 void active_forget(struct item *i);
-/* The item waits (again) before the window; its ref is set. first: at the head. */
+/* The item waits (again) before the window; its ref is set. first: before all that did not wait so.
+ */
 void active_wait(struct item *i, bool first);
 void active_unwait(struct item *i); /* takes it out: ITEM_MOVING then */
 size_t active_count(void);

@@ -85,7 +85,8 @@ static int send_report(
 {
 	const struct envelope *e = &m->env;
 	struct buf path = {0};
-	struct ipc_notify request = {.kind = kind,
+	struct ipc_notify request = {
+	    .kind = kind == NOTIFY_SUCCESS && is_trace(m) ? NOTIFY_TRACE : kind,
 	    .queue_id = str_of(m->ref.id),
 	    .content_offset = m->ref.content_offset,
 	    .content_length = m->ref.content_length,
