@@ -20,17 +20,6 @@ static void take_notify(struct report *r, const struct ipc_notify *m)
 	r->m.envid = keep(r, m->envid);
 }
 
-static void take_attr(struct report *r, const struct ipc_env_attr *m)
-{
-	struct ipc_env_attr *more = arena_alloc(&r->arena, (r->nattrs + 1) * sizeof(*more));
-
-	if (r->nattrs)
-		memcpy(more, r->attrs, r->nattrs * sizeof(*more));
-	more[r->nattrs++] =
-	    (struct ipc_env_attr){.name = keep(r, m->name), .value = keep(r, m->value)};
-	r->attrs = more;
-}
-
 static void take_rcpt(struct report *r, const struct ipc_deliver_rcpt *m)
 {
 	if (r->nrcpts == r->cap) {
@@ -73,19 +62,23 @@ static bool receive(struct stream *client, struct report *r)
 	struct err err;
 
 	for (;;) {
-		if (ipc_recv(client, &in, deadline_in(conf.ipc_timeout * 1000L), &err) != WAIT_OK)
+		enum wait w = ipc_recv(client, &in, deadline_in(conf.ipc_timeout * 1000L), &err);
+		if (w != WAIT_OK) {
+			if (w == WAIT_ERROR)
+				log_warn("bad request: %s", err.text);
 			return false;
+		}
 		switch (in.type) {
 		case MSG_ENV_ATTR:
-			take_attr(r, &in.env_attr);
-			break;
+			break; /* nothing of it is reported */
 		case MSG_DELIVER_RCPT:
 			take_rcpt(r, &in.deliver_rcpt);
 			break;
 		case MSG_RCPT_STATUS:
-			if (!take_status(r, &in.rcpt_status))
-				return false;
-			break;
+			if (take_status(r, &in.rcpt_status))
+				break;
+			log_warn("bad request: status without a recipient");
+			return false;
 		case MSG_NOTIFY_GO:
 			return true;
 		default:
@@ -130,9 +123,12 @@ void request_serve(struct stream *client, const struct hostaddr *peer)
 
 	(void)peer;
 	while (good && next_request(client) == WAIT_OK) {
-		if (ipc_expect(client, MSG_NOTIFY, &in, deadline_in(conf.ipc_timeout * 1000L),
-			&err) != WAIT_OK) {
-			log_warn("bad request: %s", err.text);
+		enum wait w = ipc_expect(
+		    client, MSG_NOTIFY, &in, deadline_in(conf.ipc_timeout * 1000L), &err);
+
+		if (w != WAIT_OK) {
+			if (w != WAIT_EOF)
+				log_warn("bad request: %s", err.text);
 			break;
 		}
 		take_notify(&r, &in.notify);

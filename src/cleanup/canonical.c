@@ -14,6 +14,9 @@ const struct name_row address_classes[] = {
     {NULL, 0},
 };
 
+/* So often may a result be mapped once more. */
+#define MAX_DEPTH 10
+
 static struct step {
 	const char *param;
 	struct maps *maps;
@@ -51,24 +54,42 @@ void canonical_setup(void)
 	propagate = extension_propagates("canonical");
 }
 
-static int map_once(struct message *m, struct step *s, struct buf *address)
+/* 1 when the address was mapped to another one, 0 when not, -1 when it cannot be told. */
+static int map_once(struct message *m, struct step *s, bool extend, struct buf *address)
 {
 	struct buf value = {0};
 	struct err err;
 	enum table_result t =
-	    addr_map(s->maps, buf_view(address), ADDR_FIND_CANONICAL, propagate, &value, &err);
+	    addr_map(s->maps, buf_view(address), ADDR_FIND_CANONICAL, extend, &value, &err);
+	bool same = t == TABLE_FOUND && str_eq(buf_view(&value), buf_view(address));
 
-	if (t == TABLE_FOUND) {
+	if (t == TABLE_FOUND && !same) {
 		buf_clear(address);
 		buf_str(address, buf_view(&value));
-		buf_free(&value);
-		return address_complete(m, "local", address);
 	}
 	buf_free(&value);
+	if (t == TABLE_FOUND)
+		return address_complete(m, "local", address) < 0 ? -1 : !same;
 	if (t == TABLE_NONE)
 		return 0;
 	message_lookup_failed(m, s->param, buf_view(address), &err);
 	return -1;
+}
+
+/* What a table gives is looked up in it again. */
+static int map_step(struct message *m, struct step *s, struct buf *address)
+{
+	int mapped = 1;
+
+	for (int depth = 0; mapped == 1 && address->n > 0; depth++) {
+		if (depth == MAX_DEPTH) {
+			log_warn("%s: unreasonable %s nesting for %.*s", m->id, s->param,
+			    STR_FMT(buf_view(address)));
+			return 0;
+		}
+		mapped = map_once(m, s, propagate && depth == 0, address);
+	}
+	return mapped < 0 ? -1 : 0;
 }
 
 int canonical_map(struct message *m, enum address_class class, struct buf *address)
@@ -76,7 +97,7 @@ int canonical_map(struct message *m, enum address_class class, struct buf *addre
 	for (int i = 0; i < 3; i++) {
 		if (maps_empty(steps[i].maps) || !(steps[i].classes & class))
 			continue;
-		if (address->n > 0 && map_once(m, &steps[i], address) < 0)
+		if (map_step(m, &steps[i], address) < 0)
 			return -1;
 	}
 	return 0;

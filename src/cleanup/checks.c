@@ -115,9 +115,7 @@ static bool look(struct message *m, enum check_class class, str text, struct che
 	struct err err;
 
 	if (checks_look(&tables, class, text, r, &err) < 0) {
-		log_warn("%s: %s map lookup problem -- message not accepted, try again later: %s",
-		    m->id, tables.params[class], err.text);
-		message_fail(m, CLEANUP_WRITE, NULL);
+		message_lookup_failed(m, tables.params[class], STR(""), &err);
 		return false;
 	}
 	if ((verb = check_verb(r->action))) {

@@ -64,6 +64,8 @@ static void log_message_id(struct message *m, const struct header_row *row, str 
 {
 	struct buf flat = {0};
 
+	if (m->status != CLEANUP_OK && !(m->flags & CLEANUP_FLAG_BOUNCE_ON_ERROR))
+		return;
 	header_unfold(&flat, value);
 	log_cleanup_message_id(m->id,
 	    row->id == HDR_MESSAGE_ID ? "message-id" : "resent-message-id",
@@ -181,12 +183,15 @@ static void add_from(struct message *m)
  * so. */
 void header_finish(struct message *m)
 {
+	bool refused = m->status != CLEANUP_OK && !(m->flags & CLEANUP_FLAG_BOUNCE_ON_ERROR);
 	bool add = conf.always_add_missing_headers ||
 		   (m->rewrite_headers && strcmp(m->context, "local") == 0);
 	uint32_t id = m->resent ? SEEN_RESENT_MESSAGE_ID : SEEN_MESSAGE_ID;
 	uint32_t date = m->resent ? SEEN_RESENT_DATE : SEEN_DATE;
 	uint32_t from = m->resent ? SEEN_RESENT_FROM : SEEN_FROM;
 
+	if (refused)
+		return;
 	if (add && !(m->seen & id))
 		add_message_id(m);
 	if (!(m->seen & SEEN_MESSAGE_ID) && (!add || m->resent))

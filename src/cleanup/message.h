@@ -70,7 +70,8 @@ enum {
 /* The worker's writer; receive.c's caller opens it. */
 extern struct queue_writer *message_writer;
 
-/* A table failed: the message is not accepted for now. param: the parameter that has the table. */
+/* A table failed: the message is not accepted for now. param: the parameter that has the table;
+ * address may be "". */
 void message_lookup_failed(
     struct message *m, const char *param, str address, const struct err *err);
 /* Adds a copy of the message for address (BCC actions). */

@@ -23,8 +23,8 @@ void message_fail(struct message *m, enum cleanup_status status, const char *why
 void message_lookup_failed(struct message *m, const char *param, str address, const struct err *err)
 {
 	log_warn("%s", err->text);
-	log_warn("%s: %s map lookup problem for %.*s -- message not accepted, try again later",
-	    m->id, param, STR_FMT(address));
+	log_warn("%s: %s map lookup problem%s%.*s -- message not accepted, try again later", m->id,
+	    param, address.n ? " for " : "", STR_FMT(address));
 	message_fail(m, CLEANUP_WRITE, NULL);
 }
 
@@ -92,8 +92,26 @@ static struct message *message_begin(const struct ipc_cleanup_begin *b)
 	return m;
 }
 
+/* A line break in an address would make two commands of one when it is sent. Clients see to that;
+ * this is the last gate. */
+static void check_address(struct message *m, str address)
+{
+	for (size_t i = 0; i < address.n; i++) {
+		char c = address.p[i];
+
+		if (c != '\r' && c != '\n' && c != '\0')
+			continue;
+		if (m->status == CLEANUP_OK)
+			log_warn("%s: line break or null character in address", m->id);
+		message_fail(m, CLEANUP_BAD, NULL);
+		return;
+	}
+}
+
 static void add_given(struct message *m, const struct ipc_env_rcpt *r)
 {
+	check_address(m, r->address);
+	check_address(m, r->orig_address);
 	if (m->ngiven == m->given_cap) {
 		m->given_cap = m->given_cap ? m->given_cap * 2 : 4;
 		m->given = mem_realloc(m->given, m->given_cap * sizeof(*m->given));
@@ -120,6 +138,7 @@ static void add_attr(struct message *m, const struct ipc_env_attr *a)
 
 static void take_sender(struct message *m, const struct ipc_env_sender *s)
 {
+	check_address(m, s->address);
 	m->env.sender = (struct ipc_env_sender){
 	    .address = arena_str(&m->arena, s->address),
 	    .full_name = arena_str(&m->arena, s->full_name),

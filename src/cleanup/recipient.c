@@ -165,7 +165,7 @@ static void copy_by_map(struct message *m, const char *param, struct maps *maps,
 		add_copy(m, buf_view(&value));
 		break;
 	case TABLE_ERROR:
-		message_lookup_failed(m, param, address, &err);
+		message_lookup_failed(m, param, STR(""), &err);
 		break;
 	default:
 		break;
@@ -214,8 +214,13 @@ static void redirect(struct message *m)
 	struct buf a = {0};
 
 	addr_unquote(&a, m->redirect);
-	r.address = r.orig_address = arena_str(&m->arena, buf_view(&a));
-	r.orcpt = make_orcpt(m, r.address);
+	if (m->ngiven > 0 && map_address(m, &m->given[0], &r) < 0) {
+		buf_free(&a);
+		return;
+	}
+	r.address = arena_str(&m->arena, buf_view(&a));
+	if (m->ngiven == 0)
+		r.orig_address = r.address;
 	if (envelope_attr(&m->env, "content_filter").n)
 		envelope_add_attr(&m->env, &m->arena, STR("content_filter"), STR(""));
 	store(m, &r);

@@ -14,12 +14,11 @@ enum { /* NOTIFY */
 enum { /* ENV_SENDER flags */
 	SENDER_BODY_8BITMIME = 1 << 0,
 	SENDER_BODY_7BIT = 1 << 1,
-	SENDER_SMTPUTF8 =
-	    1 << 2,			 /* asked for by the client, or found to be needed (see
-					    CLEANUP_FLAG_AUTOUTF8): a next hop that has SMTPUTF8 is asked for it */
-	SENDER_SMTPUTF8_HEADER = 1 << 3, /* some header field is not ASCII: with SENDER_SMTPUTF8, a
-					    next hop must have SMTPUTF8 */
-	SENDER_SMTPUTF8_RCPT = 1 << 4,
+	/* Asked for by the client, or found to be needed (CLEANUP_FLAG_AUTOUTF8): a next hop that
+	 * has SMTPUTF8 is asked for it. */
+	SENDER_SMTPUTF8 = 1 << 2,
+	/* Some header field is not ASCII: with SENDER_SMTPUTF8, a next hop must have it. */
+	SENDER_SMTPUTF8_HEADER = 1 << 3,
 	SENDER_VERP = 1 << 5,
 };
 /* The code at the start of text ("5.1.1 no such user"): its length, or 0 when there is none (RFC

@@ -281,11 +281,25 @@ static void end_line(struct mime *m)
 		start_header(m, OF_PART, m->digest ? MIME_MESSAGE : MIME_LEAF);
 }
 
+/* The line of text that has the first 8-bit byte, as far as text has it. */
+static str eight_bit_line(str text)
+{
+	size_t at = 0, from, to;
+
+	while (at + 1 < text.n && !(text.p[at] & 0x80))
+		at++;
+	for (from = at; from > 0 && text.p[from - 1] != '\n';)
+		from--;
+	for (to = at; to < text.n && text.p[to] != '\r' && text.p[to] != '\n';)
+		to++;
+	return str_mem(text.p + from, to - from);
+}
+
 static void check_8bit(struct mime *m, str text)
 {
 	if ((m->flags & MIME_STRICT_8BIT_BODY) && m->body_encoding == MIME_7BIT &&
 	    !(m->errors & MIME_E_8BIT_IN_7BIT_BODY) && !str_is_ascii(text))
-		found_error(m, MIME_E_8BIT_IN_7BIT_BODY, text);
+		found_error(m, MIME_E_8BIT_IN_7BIT_BODY, eight_bit_line(text));
 }
 
 /* --- header lines */

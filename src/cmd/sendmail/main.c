@@ -66,6 +66,7 @@ int main(int argc, char **argv)
 	struct err err;
 
 	name = name ? name + 1 : argv[0];
+	argv[0] = (char *)name; /* for getopt's messages */
 	log_early(name);
 	signal(SIGPIPE, SIG_IGN);
 	find_config(argc, argv);
