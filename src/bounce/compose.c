@@ -13,18 +13,73 @@
 
 #include <stdio.h>
 
-static void envelope(struct report *r, const struct notification *n, struct cleanup *c)
+#define FOLD_AT 79
+
+bool report_is_global(const struct report *r)
+{
+	return conf.smtputf8_enable && (r->m.sender_flags & SENDER_SMTPUTF8);
+}
+
+static void no_controls(struct buf *b, size_t from)
+{
+	for (size_t i = from; i < b->n; i++)
+		if ((unsigned char)b->p[i] < ' ' || b->p[i] == 127)
+			b->p[i] = '?';
+}
+
+void report_address(struct buf *out, str address)
+{
+	size_t from = out->n;
+
+	addr_quote(out, address);
+	no_controls(out, from);
+}
+
+void report_sender(const struct report *r, struct buf *out)
+{
+	if (r->m.sender.n)
+		report_address(out, r->m.sender);
+	else
+		buf_printf(out, "MAILER-DAEMON@%s", conf.myorigin);
+}
+
+/* Bytes with which a line could be ended early do not come from outside into a report. */
+static void put_folded(struct cleanup *c, struct buf *line)
+{
+	no_controls(line, 0);
+	cleanup_line(c, "%s", buf_text(line));
+	buf_clear(line);
+}
+
+void report_fold(struct cleanup *c, str text)
+{
+	struct buf line = {0};
+	str word;
+
+	while (str_word(&text, " \t\r\n", &word)) {
+		if (line.n > 4 && line.n + 1 + word.n > FOLD_AT) {
+			put_folded(c, &line);
+			buf_cstr(&line, "   ");
+		}
+		if (line.n)
+			buf_char(&line, ' ');
+		buf_str(&line, word);
+	}
+	put_folded(c, &line);
+	buf_free(&line);
+}
+
+static void envelope(
+    const struct report *r, const struct notification *n, bool eight_bit, struct cleanup *c)
 {
 	struct ipc_env_sender sender = {
 	    .address = str_of(n->from), .full_name = STR("Mail Delivery System")};
 	struct ipc_env_rcpt rcpt = {.address = n->to, .orig_address = n->to};
 
-	if (!str_is_ascii(n->to) || (r->m.sender_flags & SENDER_SMTPUTF8))
+	if (report_is_global(r) || !str_is_ascii(n->to))
 		sender.flags |= SENDER_SMTPUTF8;
-	if (r->m.content_flags & (CONTENT_8BIT_BODY | CONTENT_8BIT_HEADER | CONTENT_MIME_8BIT))
+	if (eight_bit)
 		sender.flags |= SENDER_BODY_8BITMIME;
-	if (n->copy)
-		rcpt.notify = DSN_NOTIFY_NEVER;
 	cleanup_put(c, MSG_ENV_SENDER, &sender);
 	cleanup_attr(c, "rewrite_context", STR("local"));
 	cleanup_attr(c, "log_message_origin", STR("local"));
@@ -44,144 +99,128 @@ static void received(struct cleanup *c, const char *id, int64_t now)
 	buf_free(&wire);
 }
 
+static void thread_headers(const struct report *r, struct cleanup *c)
+{
+	struct buf id = {0}, references = {0};
+
+	original_thread(r, &id, &references);
+	if (id.n) {
+		report_fold(c, buf_view(&references));
+		report_fold(c, buf_view(&id));
+	}
+	buf_free(&id);
+	buf_free(&references);
+}
+
+/* What a notification is made of. */
+struct draft {
+	const char *boundary;
+	bool eight_bit;
+};
+
 static void headers(
-    struct report *r, const struct notification *n, struct cleanup *c, const char *boundary)
+    const struct report *r, const struct notification *n, const struct draft *d, struct cleanup *c)
 {
 	const struct bounce_text *t = bounce_text(r->text);
 	char date[CLOCK_MAIL_DATE];
 	struct buf to = {0};
 
-	addr_quote(&to, n->to);
+	report_address(&to, n->to);
 	cleanup_line(c, "Date: %s", clock_mail_date(clock_wall_us() / 1000000, date));
 	cleanup_line(c, "From: %s", t->from);
 	cleanup_line(c, "Subject: %s",
-	    n->copy && t->postmaster_subject ? t->postmaster_subject : t->subject);
+	    n->postmaster && t->postmaster_subject ? t->postmaster_subject : t->subject);
 	cleanup_line(c, "To: %s", buf_text(&to));
-	cleanup_line(c, "Auto-Submitted: auto-replied");
+	if (conf.enable_threaded_bounces)
+		thread_headers(r, c);
+	cleanup_line(c, "Auto-Submitted: %s", n->postmaster ? "auto-generated" : "auto-replied");
 	cleanup_line(c, "MIME-Version: 1.0");
 	cleanup_line(c, "Content-Type: multipart/report; report-type=delivery-status;");
-	cleanup_line(c, "\tboundary=\"%s\"", boundary);
-	if (r->m.content_flags & (CONTENT_8BIT_BODY | CONTENT_8BIT_HEADER | CONTENT_MIME_8BIT))
+	cleanup_line(c, "\tboundary=\"%s\"", d->boundary);
+	if (d->eight_bit)
 		cleanup_line(c, "Content-Transfer-Encoding: 8bit");
 	cleanup_line(c, "%s", "");
 	cleanup_line(c, "This is a MIME-encapsulated message.");
-	cleanup_line(c, "%s", "");
 	buf_free(&to);
 }
 
-static void put_text(struct cleanup *c, str text)
+static void next_part(struct cleanup *c, const struct draft *d, const char *last)
 {
-	str line;
-
-	if (str_ends(text, STR("\n")))
-		text.n--;
-	while (str_split(&text, '\n', &line))
-		cleanup_line(c, "%.*s", STR_FMT(line));
-}
-
-/* "<user@dom>: reason", folded at spaces. */
-static void reason(struct cleanup *c, const struct report_rcpt *x)
-{
-	struct buf text = {0}, line = {0}, a = {0};
-	str rest, word;
-
-	addr_quote(&a, x->rcpt.address);
-	buf_printf(&text, "<%s>", buf_text(&a));
-	if (x->rcpt.orig_address.n && !str_eq_nocase(x->rcpt.orig_address, x->rcpt.address))
-		buf_printf(&text, " (expanded from <%.*s>)", STR_FMT(x->rcpt.orig_address));
-	buf_printf(&text, ": %.*s", STR_FMT(x->status.reason));
-	rest = buf_view(&text);
-	while (str_word(&rest, " \n", &word)) {
-		if (line.n > 4 && line.n + 1 + word.n > 78) {
-			cleanup_line(c, "%s", line.p);
-			buf_clear(&line);
-			buf_cstr(&line, "   ");
-		}
-		if (line.n)
-			buf_char(&line, ' ');
-		buf_str(&line, word);
-	}
-	cleanup_line(c, "%s", buf_text(&line));
 	cleanup_line(c, "%s", "");
-	buf_free(&text);
-	buf_free(&line);
-	buf_free(&a);
+	cleanup_line(c, "--%s%s", d->boundary, last);
 }
 
-static void human_part(struct report *r, const struct notification *n, struct cleanup *c)
-{
-	const struct bounce_text *t = bounce_text(r->text);
-	struct buf text = {0};
-	struct err err;
-
-	cleanup_line(c, "Content-Description: Notification");
-	cleanup_line(c, "Content-Type: text/plain; charset=%s", t->charset);
-	if (strcasecmp(t->charset, "us-ascii") != 0)
-		cleanup_line(c, "Content-Transfer-Encoding: 8bit");
-	cleanup_line(c, "%s", "");
-	if (!n->copy) {
-		if (bounce_text_expand(t, &text, &err) < 0)
-			log_warn("%s: %s", t->name, err.text);
-		put_text(c, buf_view(&text));
-		cleanup_line(c, "%s", "");
-		buf_free(&text);
-	}
-	for (size_t i = 0; i < r->nrcpts; i++)
-		reason(c, &r->rcpts[i]);
-}
-
-static int body(struct report *r, const struct notification *n, struct cleanup *c,
-    const char *boundary, struct err *err)
+static int body(const struct report *r, const struct notification *n, const struct draft *d,
+    struct cleanup *c, struct err *err)
 {
 	bool headers_only =
 	    n->headers_only ||
 	    (conf.bounce_size_limit > 0 && r->m.content_length > (uint64_t)conf.bounce_size_limit);
 
-	cleanup_line(c, "--%s", boundary);
-	human_part(r, n, c);
-	cleanup_line(c, "--%s", boundary);
-	cleanup_line(c, "Content-Description: Delivery report");
-	cleanup_line(c, "Content-Type: message/delivery-status");
-	cleanup_line(c, "%s", "");
+	next_part(c, d, "");
+	text_part(r, n, c);
+	next_part(c, d, "");
 	status_part(r, c);
-	cleanup_line(c, "%s", "");
-	if (original_part(r, c, headers_only, boundary, err) < 0)
+	next_part(c, d, "");
+	if (original_part(r, c, headers_only, err) < 0)
 		return -1;
+	next_part(c, d, "--");
 	cleanup_line(c, "%s", "");
-	cleanup_line(c, "--%s--", boundary);
 	return 0;
+}
+
+static int commit(struct cleanup *c, struct err *err)
+{
+	struct buf text = {0};
+	enum cleanup_status status = cleanup_commit(c, &text);
+
+	if (status != CLEANUP_OK)
+		err_set(err, "cleanup refused the notification: %s (%d)", buf_text(&text), status);
+	buf_free(&text);
+	return status == CLEANUP_OK ? 0 : -1;
+}
+
+static void log_result(const struct report *r, const struct notification *n, const char *new_id,
+    const struct err *failure)
+{
+	char id[QUEUE_ID_MAX];
+
+	snprintf(id, sizeof(id), "%.*s", STR_FMT(r->m.queue_id));
+	if (failure)
+		log_bounce_failed(
+		    id, n->postmaster ? "postmaster" : "sender", n->to, failure->text);
+	else
+		log_bounce_notice(id, n->what, new_id);
 }
 
 int compose_send(struct report *r, const struct notification *n, struct err *err)
 {
+	struct draft d = {.eight_bit = text_is_eight_bit(r, n) || report_is_global(r) ||
+				       original_is_eight_bit(r)};
 	int64_t now = clock_wall_us();
-	struct buf boundary = {0}, text = {0}, socket = {0};
-	enum cleanup_status status;
+	struct buf boundary = {0}, socket = {0};
 	struct cleanup *c;
-	char id[QUEUE_ID_MAX], from_id[QUEUE_ID_MAX];
-	int result = 0;
+	char id[QUEUE_ID_MAX];
+	int result;
 
 	queue_id_new(id);
-	snprintf(from_id, sizeof(from_id), "%.*s", STR_FMT(r->m.queue_id));
-	buf_printf(&boundary, "%s.%lld/%s", id, (long long)(now / 1000), conf.myhostname);
+	buf_printf(&boundary, "%.*s.%lld/%s", STR_FMT(r->m.queue_id), (long long)(now / 1000),
+	    conf.myhostname);
+	d.boundary = buf_text(&boundary);
 	buf_printf(&socket, "public/%s", conf.cleanup_service_name);
 	c = cleanup_open(buf_text(&socket), str_of(id), now,
-	    CLEANUP_FLAG_INTERNAL | CLEANUP_FLAG_MAP | CLEANUP_FLAG_LOCAL_HEADERS |
-		cleanup_autodetect("bounce"));
-	envelope(r, n, c);
+	    CLEANUP_FLAG_INTERNAL | CLEANUP_FLAG_MAP | CLEANUP_FLAG_LOCAL_HEADERS);
+	envelope(r, n, d.eight_bit, c);
 	received(c, id, now);
-	headers(r, n, c, buf_text(&boundary));
-	if (body(r, n, c, buf_text(&boundary), err) < 0) {
+	headers(r, n, &d, c);
+	if (body(r, n, &d, c, err) < 0) {
 		cleanup_abort(c);
 		result = -1;
-	} else if ((status = cleanup_commit(c, &text)) != CLEANUP_OK) {
-		result = err_set(
-		    err, "cleanup refused the notification: %s (%d)", buf_text(&text), status);
 	} else {
-		log_bounce_notice(from_id, n->what, id);
+		result = commit(c, err);
 	}
+	log_result(r, n, id, result < 0 ? err : NULL);
 	buf_free(&boundary);
-	buf_free(&text);
 	buf_free(&socket);
 	return result;
 }

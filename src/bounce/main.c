@@ -14,8 +14,9 @@ static void setup(void)
 {
 	struct err err;
 
+	/* Mail must be returned also when the file is bad. */
 	if (bounce_texts_load(conf.bounce_template_file, warn, &err) < 0)
-		log_fatal("bounce_template_file: %s", err.text);
+		log_warn("bounce_template_file: %s; using the built-in texts", err.text);
 }
 
 int main(int argc, char **argv)

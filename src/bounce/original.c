@@ -1,42 +1,158 @@
 /* The returned message: all of it, or its header. */
 #include "bounce/report.h"
 
+#include "log/log.h"
+#include "mail/header.h"
 #include "param/param.h"
 #include "queue/queue.h"
+#include "smtpwire/wire.h"
 
-int original_part(
-    struct report *r, struct cleanup *c, bool headers_only, const char *boundary, struct err *err)
+#define THREAD_MAX 2000 /* bytes of a field that we quote */
+
+bool original_is_eight_bit(const struct report *r)
 {
+	return (r->m.content_flags &
+		   (CONTENT_8BIT_BODY | CONTENT_8BIT_HEADER | CONTENT_MIME_8BIT)) != 0;
+}
+
+/* The content of the message, open for reading. */
+struct original {
+	int fd;
 	struct content_reader *in;
+};
+
+static int original_open(struct original *o, const struct report *r, struct err *err)
+{
 	struct buf path = {0};
-	str line;
-	int fd, more;
 
 	buf_str(&path, r->m.path);
-	fd = queue_content_open(buf_text(&path), err);
+	o->fd = queue_content_open(buf_text(&path), err);
 	buf_free(&path);
-	if (fd < 0)
+	if (o->fd < 0)
 		return -1;
-	cleanup_line(c, "--%s", boundary);
-	cleanup_line(c, "Content-Description: %s%s",
-	    r->m.kind == NOTIFY_DELAY	 ? "Delayed Message"
-	    : r->m.kind == NOTIFY_BOUNCE ? "Undelivered Message"
-					 : "Message",
-	    headers_only ? " Headers" : "");
+	o->in = content_open(o->fd, r->m.content_offset, r->m.content_length);
+	return 0;
+}
+
+static void original_close(struct original *o)
+{
+	content_close(o->in);
+	queue_content_release(o->fd);
+}
+
+static const char *description(const struct report *r)
+{
+	switch (r->m.kind) {
+	case NOTIFY_BOUNCE:
+	case NOTIFY_DELAY:
+		return "Undelivered Message";
+	default:
+		return "Message";
+	}
+}
+
+static void part_headers(const struct report *r, struct cleanup *c, bool headers_only)
+{
+	struct buf sender = {0};
+
 	cleanup_line(
-	    c, "Content-Type: %s", headers_only ? "text/rfc822-headers" : "message/rfc822");
-	if (r->m.content_flags & (CONTENT_8BIT_BODY | CONTENT_8BIT_HEADER | CONTENT_MIME_8BIT))
+	    c, "Content-Description: %s%s", description(r), headers_only ? " Headers" : "");
+	if (report_is_global(r))
+		cleanup_line(c, "Content-Type: message/global%s", headers_only ? "-headers" : "");
+	else
+		cleanup_line(
+		    c, "Content-Type: %s", headers_only ? "text/rfc822-headers" : "message/rfc822");
+	if (original_is_eight_bit(r) || report_is_global(r))
 		cleanup_line(c, "Content-Transfer-Encoding: 8bit");
 	cleanup_line(c, "%s", "");
-	in = content_open(fd, r->m.content_offset, r->m.content_length);
-	while ((more = content_line(in, &line)) > 0) {
-		if (headers_only && line.n == 0)
-			break;
-		cleanup_line(c, "%.*s", STR_FMT(line));
+	report_sender(r, &sender);
+	cleanup_line(c, "Return-Path: <%s>", buf_text(&sender));
+	buf_free(&sender);
+}
+
+/* Lines go on as they are: they may hold any byte. */
+static int copy(struct original *o, struct cleanup *c, bool headers_only)
+{
+	struct buf wire = {0};
+	str line;
+	int more;
+
+	while ((more = content_line(o->in, &line)) > 0 && !(headers_only && line.n == 0)) {
+		buf_clear(&wire);
+		wire_line(&wire, line);
+		cleanup_content(c, buf_view(&wire));
 	}
-	content_close(in);
-	queue_content_release(fd);
-	if (more < 0)
-		return err_set(err, "%.*s: the message cannot be read", STR_FMT(r->m.queue_id));
-	return 0;
+	buf_free(&wire);
+	return more < 0 ? -1 : 0;
+}
+
+int original_part(const struct report *r, struct cleanup *c, bool headers_only, struct err *err)
+{
+	struct original o;
+	int result;
+
+	if (original_open(&o, r, err) < 0)
+		return -1;
+	part_headers(r, c, headers_only);
+	result = copy(&o, c, headers_only);
+	original_close(&o);
+	if (result < 0)
+		err_set(err, "%.*s: the message cannot be read", STR_FMT(r->m.queue_id));
+	return result;
+}
+
+/* --- threads */
+
+struct thread {
+	struct buf id, references, in_reply_to;
+	struct buf *open; /* the field that a folded line continues */
+};
+
+static void take_line(struct thread *t, str line)
+{
+	static const struct {
+		const char *name;
+		size_t at;
+	} fields[] = {{"Message-ID:", offsetof(struct thread, id)},
+	    {"References:", offsetof(struct thread, references)},
+	    {"In-Reply-To:", offsetof(struct thread, in_reply_to)}};
+	bool folded = line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t');
+
+	if (!folded) {
+		t->open = NULL;
+		for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+			if (str_starts_nocase(line, str_of(fields[i].name))) {
+				t->open = (struct buf *)((char *)t + fields[i].at);
+				buf_clear(t->open);
+				line = str_from(line, strlen(fields[i].name));
+			}
+	}
+	if (!t->open || t->open->n + line.n > THREAD_MAX)
+		return;
+	buf_char(t->open, ' ');
+	buf_str(t->open, str_trim(line));
+}
+
+void original_thread(const struct report *r, struct buf *id, struct buf *references)
+{
+	struct thread t = {0};
+	struct original o;
+	struct err err;
+	str line;
+
+	if (original_open(&o, r, &err) < 0) {
+		log_warn("%.*s: %s", STR_FMT(r->m.queue_id), err.text);
+		return;
+	}
+	while (content_line(o.in, &line) > 0 && line.n > 0)
+		take_line(&t, line);
+	original_close(&o);
+	if (t.id.n) {
+		buf_printf(id, "In-Reply-To:%s", buf_text(&t.id));
+		buf_printf(references, "References:%s%s",
+		    buf_text(t.references.n ? &t.references : &t.in_reply_to), buf_text(&t.id));
+	}
+	buf_free(&t.id);
+	buf_free(&t.references);
+	buf_free(&t.in_reply_to);
 }

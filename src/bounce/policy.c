@@ -21,17 +21,14 @@ static bool class_wanted(const char *class)
 /* Is the sender the address that our own notices to the postmaster come from? */
 static bool is_double_bounce(str sender)
 {
-	return str_eq_nocase(addr_local(sender), str_of(conf.double_bounce_sender)) &&
-	       (addr_domain(sender).n == 0 ||
-		   str_eq_nocase(addr_domain(sender), str_of(conf.myorigin)) ||
-		   str_eq_nocase(addr_domain(sender), str_of(conf.myhostname)));
-}
+	str own = str_of(conf.double_bounce_sender), domain = addr_domain(sender);
 
-static bool wants(const struct report_rcpt *x, uint32_t notify_bit)
-{
-	uint32_t notify = x->rcpt.notify;
-
-	return notify == 0 || (notify & notify_bit);
+	if (str_eq_nocase(sender, own))
+		return true;
+	return str_eq_nocase(addr_local(sender), addr_local(own)) &&
+	       (str_eq_nocase(domain, str_of(conf.myorigin)) ||
+		   str_eq_nocase(domain, str_of(conf.myhostname)) ||
+		   (addr_domain(own).n && str_eq_nocase(domain, addr_domain(own))));
 }
 
 /* Leaves out recipients whose NOTIFY does not ask for this. */
@@ -39,24 +36,36 @@ static void filter(struct report *r, uint32_t notify_bit)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < r->nrcpts; i++)
-		if (wants(&r->rcpts[i], notify_bit))
+	for (size_t i = 0; i < r->nrcpts; i++) {
+		uint32_t notify = r->rcpts[i].rcpt.notify;
+		if (notify == 0 || (notify & notify_bit))
 			r->rcpts[n++] = r->rcpts[i];
+	}
 	r->nrcpts = n;
 }
 
-static int tell_postmaster(struct report *r, const char *to, struct err *err)
+static int tell_postmaster(struct report *r, const char *to, bool headers_only, struct err *err)
 {
 	struct notification n = {
 	    .to = str_of(to),
 	    .from = conf.double_bounce_sender,
-	    .headers_only = true,
-	    .copy = true,
+	    .headers_only = headers_only,
+	    .postmaster = true,
 	    .what = r->m.kind == NOTIFY_DELAY ? "postmaster delay notification"
 					      : "postmaster non-delivery notification",
 	};
 
 	return compose_send(r, &n, err);
+}
+
+/* A copy that cannot be made is not tried again: the sender has been told, and would be told twice.
+ */
+static void copy_to_postmaster(struct report *r, const char *class, const char *to)
+{
+	struct err err;
+
+	if (class_wanted(class) && tell_postmaster(r, to, true, &err) < 0)
+		log_warn("%.*s: %s", STR_FMT(r->m.queue_id), err.text);
 }
 
 static int tell_sender(struct report *r, bool headers_only, const char *what, struct err *err)
@@ -67,6 +76,7 @@ static int tell_sender(struct report *r, bool headers_only, const char *what, st
 	return compose_send(r, &n, err);
 }
 
+/* What cannot be returned goes to the postmaster, and what comes back from there ends here. */
 static int notify_failure(struct report *r, struct err *err)
 {
 	r->text = BOUNCE_TEXT_FAILURE;
@@ -75,18 +85,16 @@ static int notify_failure(struct report *r, struct err *err)
 		    STR_FMT(r->m.queue_id));
 		return 0;
 	}
-	if (r->m.sender.n == 0)
-		return class_wanted("2bounce")
-			   ? tell_postmaster(r, conf.n2bounce_notice_recipient, err)
-			   : 0;
 	filter(r, DSN_NOTIFY_FAILURE);
 	if (r->nrcpts == 0)
 		return 0;
+	if (r->m.sender.n == 0)
+		return class_wanted("2bounce") || class_wanted("bounce")
+			   ? tell_postmaster(r, conf.n2bounce_notice_recipient, false, err)
+			   : 0;
 	if (tell_sender(r, r->m.ret == DSN_RET_HDRS, "sender non-delivery notification", err) < 0)
 		return -1;
-	if (class_wanted("bounce") && tell_postmaster(r, conf.bounce_notice_recipient, err) < 0)
-		log_warn(
-		    "%.*s: %s", STR_FMT(r->m.queue_id), err->text); /* the sender has been told */
+	copy_to_postmaster(r, "bounce", conf.bounce_notice_recipient);
 	return 0;
 }
 
@@ -98,21 +106,15 @@ static int notify_delay(struct report *r, struct err *err)
 		return 0;
 	if (tell_sender(r, true, "sender delay notification", err) < 0)
 		return -1;
-	if (class_wanted("delay") && tell_postmaster(r, conf.delay_notice_recipient, err) < 0)
-		log_warn("%.*s: %s", STR_FMT(r->m.queue_id), err->text);
+	copy_to_postmaster(r, "delay", conf.delay_notice_recipient);
 	return 0;
 }
 
 /* Success reports, and the answers to sendmail -v and -bv, which tell of every recipient. */
 static int notify_success(struct report *r, struct err *err)
 {
-	bool probe = false;
-
-	for (size_t i = 0; i < r->nrcpts; i++)
-		probe |= str_starts(r->rcpts[i].status.action, STR("deliverable")) ||
-			 str_starts(r->rcpts[i].status.action, STR("undeliverable"));
-	r->text = probe ? BOUNCE_TEXT_VERIFY : BOUNCE_TEXT_SUCCESS;
-	if (r->nrcpts == 0 || r->m.sender.n == 0)
+	r->text = r->m.kind == NOTIFY_TRACE ? BOUNCE_TEXT_VERIFY : BOUNCE_TEXT_SUCCESS;
+	if (r->nrcpts == 0 || r->m.sender.n == 0 || is_double_bounce(r->m.sender))
 		return 0;
 	return tell_sender(r, true, "sender delivery status notification", err);
 }
@@ -125,6 +127,7 @@ int policy_notify(struct report *r, struct err *err)
 	case NOTIFY_DELAY:
 		return notify_delay(r, err);
 	case NOTIFY_SUCCESS:
+	case NOTIFY_TRACE:
 		return notify_success(r, err);
 	default:
 		return err_set(err, "unknown kind of notification %u", r->m.kind);

@@ -1,4 +1,5 @@
-/* The machine-readable part: message/delivery-status (RFC 3464 2). */
+/* The part for machines: message/delivery-status (RFC 3464 2), in UTF-8 as
+ * message/global-delivery-status (RFC 6533 4). */
 #include "bounce/report.h"
 
 #include "base/clock.h"
@@ -7,32 +8,77 @@
 #include "mail/dsn.h"
 #include "param/param.h"
 
-static void address_field(struct cleanup *c, const char *name, str address)
+/* One UTF-8 character at the start of s: its length, and its code point; 0 for what is none. */
+static size_t utf8_char(str s, unsigned long *point)
 {
-	struct buf a = {0};
+	unsigned char c = (unsigned char)s.p[0];
+	size_t n = c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
 
-	addr_quote(&a, address);
-	cleanup_line(
-	    c, "%s: %s; %s", name, str_is_ascii(address) ? "rfc822" : "utf-8", buf_text(&a));
-	buf_free(&a);
+	if (n == 0 || s.n < n || !utf8_valid(str_head(s, n)))
+		return 0;
+	*point = c & (0xff >> (n + 1));
+	for (size_t i = 1; i < n; i++)
+		*point = *point << 6 | ((unsigned char)s.p[i] & 0x3f);
+	return n;
 }
 
-static void per_message(struct report *r, struct cleanup *c)
+/* RFC 6533 3: EmbeddedUnicodeChar = "\x{" HEXPOINT "}" */
+void status_ascii_address(struct buf *out, str address)
 {
-	struct buf text = {0};
+	unsigned long point;
+
+	while (address.n > 0) {
+		size_t n = (unsigned char)address.p[0] < 0x80 ? 0 : utf8_char(address, &point);
+
+		if (n)
+			buf_printf(out, "\\x{%lX}", point);
+		else
+			buf_char(out, (unsigned char)address.p[0] < 0x80 ? address.p[0] : '?');
+		address = str_from(address, n ? n : 1);
+	}
+}
+
+/* A field, folded; in a report that is ASCII other bytes cannot be shown. */
+static void field(const struct report *r, struct cleanup *c, struct buf *line)
+{
+	for (size_t i = 0; i < line->n; i++)
+		if ((unsigned char)line->p[i] >= 0x80 && !report_is_global(r))
+			line->p[i] = '?';
+	report_fold(c, buf_view(line));
+	buf_free(line);
+}
+
+static void address_field(
+    const struct report *r, struct cleanup *c, const char *name, const char *gap, str external)
+{
+	struct buf line = {0};
+
+	buf_printf(&line, "%s: %s;%s", name, str_is_ascii(external) ? "rfc822" : "utf-8", gap);
+	if (report_is_global(r))
+		buf_str(&line, external);
+	else
+		status_ascii_address(&line, external);
+	field(r, c, &line);
+}
+
+static void per_message(const struct report *r, struct cleanup *c)
+{
 	char date[CLOCK_MAIL_DATE];
+	struct buf line = {0}, text = {0};
 
 	cleanup_line(c, "Reporting-MTA: dns; %s", conf.myhostname);
-	if (r->m.envid.n && xtext_decode(&text, r->m.envid))
-		cleanup_line(c, "Original-Envelope-Id: %s", buf_text(&text));
-	buf_free(&text);
-	cleanup_line(c, "X-%s-Queue-ID: %.*s", conf.mail_name, STR_FMT(r->m.queue_id));
-	if (r->m.sender.n) {
-		buf_printf(&text, "X-%s-Sender", conf.mail_name);
-		address_field(c, buf_text(&text), r->m.sender);
-		buf_free(&text);
+	if (r->m.envid.n && xtext_decode(&text, r->m.envid)) {
+		buf_printf(&line, "Original-Envelope-Id: %s", buf_text(&text));
+		field(r, c, &line);
 	}
+	buf_clear(&text);
+	cleanup_line(c, "X-%s-Queue-ID: %.*s", conf.mail_name, STR_FMT(r->m.queue_id));
+	report_sender(r, &text);
+	buf_printf(&line, "X-%s-Sender", conf.mail_name);
+	address_field(r, c, buf_text(&line), " ", buf_view(&text));
 	cleanup_line(c, "Arrival-Date: %s", clock_mail_date(r->m.arrival_us / 1000000, date));
+	buf_free(&line);
+	buf_free(&text);
 }
 
 static const char *action(const struct report *r, const struct ipc_rcpt_status *st)
@@ -44,28 +90,52 @@ static const char *action(const struct report *r, const struct ipc_rcpt_status *
 					   : "delivered";
 }
 
-/* "rfc822;xtext" with its text decoded. */
-static void original_recipient(struct report_rcpt *x, struct cleanup *c)
+/* "rfc822;xtext" with its text decoded, or the address that the message came with. */
+static void original_recipient(
+    const struct report *r, const struct report_rcpt *x, struct cleanup *c)
 {
 	ptrdiff_t semi = str_chr(x->rcpt.orcpt, ';');
-	struct buf text = {0};
+	struct buf text = {0}, line = {0};
 
-	if (semi > 0 && xtext_decode(&text, str_from(x->rcpt.orcpt, semi + 1)))
-		cleanup_line(
-		    c, "Original-Recipient: %.*s;%s", (int)semi, x->rcpt.orcpt.p, buf_text(&text));
-	else if (x->rcpt.orig_address.n)
-		cleanup_line(c, "Original-Recipient: rfc822;%.*s", STR_FMT(x->rcpt.orig_address));
+	if (semi > 0 && xtext_decode(&text, str_from(x->rcpt.orcpt, (size_t)semi + 1))) {
+		buf_printf(&line, "Original-Recipient: %.*s;%s", (int)semi, x->rcpt.orcpt.p,
+		    buf_text(&text));
+		field(r, c, &line);
+	} else if (x->rcpt.orig_address.n) {
+		buf_clear(&text);
+		report_address(&text, x->rcpt.orig_address);
+		address_field(r, c, "Original-Recipient", "", buf_view(&text));
+	}
 	buf_free(&text);
 }
 
-static void per_rcpt(struct report *r, struct report_rcpt *x, struct cleanup *c)
+static void diagnostic(const struct report *r, const struct ipc_rcpt_status *st, struct cleanup *c)
+{
+	struct buf line = {0};
+
+	if (st->mta_name.n)
+		cleanup_line(
+		    c, "Remote-MTA: %.*s; %.*s", STR_FMT(st->mta_type), STR_FMT(st->mta_name));
+	if (st->diag.n)
+		buf_printf(&line, "Diagnostic-Code: %.*s; %.*s", STR_FMT(st->diag_type),
+		    STR_FMT(st->diag));
+	else
+		buf_printf(
+		    &line, "Diagnostic-Code: X-%s; %.*s", conf.mail_name, STR_FMT(st->reason));
+	field(r, c, &line);
+}
+
+static void per_rcpt(const struct report *r, const struct report_rcpt *x, struct cleanup *c)
 {
 	const struct ipc_rcpt_status *st = &x->status;
 	char date[CLOCK_MAIL_DATE];
+	struct buf final = {0};
 
 	cleanup_line(c, "%s", "");
-	address_field(c, "Final-Recipient", x->rcpt.address);
-	original_recipient(x, c);
+	report_address(&final, x->rcpt.address);
+	address_field(r, c, "Final-Recipient", " ", buf_view(&final));
+	buf_free(&final);
+	original_recipient(r, x, c);
 	if (str_eq(st->action, STR(ACTION_PASSED_ON)))
 		cleanup_line(c, "Action: relayed");
 	else if (st->action.n && r->m.kind != NOTIFY_DELAY)
@@ -73,21 +143,20 @@ static void per_rcpt(struct report *r, struct report_rcpt *x, struct cleanup *c)
 	else
 		cleanup_line(c, "Action: %s", action(r, st));
 	cleanup_line(c, "Status: %.*s", STR_FMT(st->dsn));
-	if (st->mta_name.n)
-		cleanup_line(c, "Remote-MTA: %.*s; %.*s", st->mta_type.n ? (int)st->mta_type.n : 3,
-		    st->mta_type.n ? st->mta_type.p : "dns", STR_FMT(st->mta_name));
-	if (st->diag.n)
-		cleanup_line(
-		    c, "Diagnostic-Code: %.*s; %.*s", STR_FMT(st->diag_type), STR_FMT(st->diag));
-	else
-		cleanup_line(c, "Diagnostic-Code: X-%s; %.*s", conf.mail_name, STR_FMT(st->reason));
+	diagnostic(r, st, c);
 	if (r->m.kind == NOTIFY_DELAY && r->m.expire_us)
 		cleanup_line(
 		    c, "Will-Retry-Until: %s", clock_mail_date(r->m.expire_us / 1000000, date));
 }
 
-void status_part(struct report *r, struct cleanup *c)
+void status_part(const struct report *r, struct cleanup *c)
 {
+	cleanup_line(c, "Content-Description: Delivery report");
+	cleanup_line(
+	    c, "Content-Type: message/%sdelivery-status", report_is_global(r) ? "global-" : "");
+	if (report_is_global(r))
+		cleanup_line(c, "Content-Transfer-Encoding: 8bit");
+	cleanup_line(c, "%s", "");
 	per_message(r, c);
 	for (size_t i = 0; i < r->nrcpts; i++)
 		per_rcpt(r, &r->rcpts[i], c);

@@ -11,6 +11,7 @@ static const char *service_of(uint32_t kind)
 	case NOTIFY_DELAY:
 		return conf.defer_service_name;
 	case NOTIFY_SUCCESS:
+	case NOTIFY_TRACE:
 		return conf.trace_service_name;
 	default:
 		return conf.bounce_service_name;
@@ -19,10 +20,10 @@ static const char *service_of(uint32_t kind)
 
 static struct ipc_pool *pool_of(uint32_t kind)
 {
-	static struct ipc_pool *pools[NOTIFY_SUCCESS + 1];
+	static struct ipc_pool *pools[NOTIFY_TRACE + 1];
 	struct buf path = {0};
 
-	if (kind > NOTIFY_SUCCESS)
+	if (kind > NOTIFY_TRACE)
 		kind = NOTIFY_BOUNCE;
 	if (pools[kind] == NULL) {
 		buf_printf(&path, "private/%s", service_of(kind));

@@ -7,7 +7,8 @@
 enum notify_kind {
 	NOTIFY_BOUNCE = 1, /* non-delivery; service bounce */
 	NOTIFY_DELAY,	   /* delayed; service defer */
-	NOTIFY_SUCCESS,	   /* DSN success, sendmail -v and -bv reports; service trace */
+	NOTIFY_SUCCESS,	   /* DSN success; service trace */
+	NOTIFY_TRACE,	   /* sendmail -v and -bv: what became of each recipient; service trace */
 };
 
 /* Asks the service of m->kind for a report about recipients of a message. attrs, rcpts and status

@@ -2,19 +2,20 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "mail/addr.h"
 #include "param/param.h"
 
 #define FILE_MAX (1024 * 1024)
 
 static struct bounce_text texts[BOUNCE_TEXT_COUNT] = {
-    {"failure_template", "us-ascii", "MAILER-DAEMON (Mail Delivery System)",
+    {"failure_template", "us-ascii", "Mail Delivery System <MAILER-DAEMON>",
 	"Undelivered Mail Returned to Sender", "Postmaster Copy: Undelivered Mail",
 	"The mail gateway at $myhostname could not deliver your message to\n"
 	"the recipients listed below, and has stopped trying. The reasons\n"
 	"follow; your message is attached.\n"
 	"\n"
 	"If you need help, write to <postmaster> and include this report.\n"},
-    {"delay_template", "us-ascii", "MAILER-DAEMON (Mail Delivery System)",
+    {"delay_template", "us-ascii", "Mail Delivery System <MAILER-DAEMON>",
 	"Delayed Mail (still being retried)", "Postmaster Warning: Delayed Mail",
 	"Your message is still waiting at the mail gateway $myhostname.\n"
 	"You need not send it again.\n"
@@ -23,15 +24,15 @@ static struct bounce_text texts[BOUNCE_TEXT_COUNT] = {
 	"It will be retried until it is $maximal_queue_lifetime_days day(s) old.\n"
 	"\n"
 	"If you need help, write to <postmaster> and include this report.\n"},
-    {"success_template", "us-ascii", "MAILER-DAEMON (Mail Delivery System)",
+    {"success_template", "us-ascii", "Mail Delivery System <MAILER-DAEMON>",
 	"Successful Mail Delivery Report", NULL,
 	"The mail gateway at $myhostname has delivered your message, or has\n"
 	"passed it on to a system that sends no such reports, for the\n"
 	"recipients listed below.\n"},
-    {"verify_template", "us-ascii", "MAILER-DAEMON (Mail Delivery System)",
+    {"verify_template", "us-ascii", "Mail Delivery System <MAILER-DAEMON>",
 	"Mail Delivery Status Report", NULL,
-	"This is the report on deliverability that you asked the mail gateway\n"
-	"at $myhostname for.\n"},
+	"This is the delivery report that you asked the mail gateway at\n"
+	"$myhostname for.\n"},
 };
 static struct arena arena;
 
@@ -87,44 +88,69 @@ static bool header(struct bounce_text *t, str name, str value)
 	return true;
 }
 
+/* What a template may not be; complains. */
+static bool is_usable(struct loader *l, const struct bounce_text *t)
+{
+	struct buf probe = {0};
+	struct err err;
+	bool good = bounce_text_expand(t, &probe, &err) == 0;
+
+	if (!good)
+		complain(l, err.text, str_of(t->name));
+	buf_free(&probe);
+	if (good && !str_is_ascii(str_of(t->text)) && strcasecmp(t->charset, "us-ascii") == 0) {
+		complain(l, "non-ASCII text needs another Charset", str_of(t->name));
+		good = false;
+	}
+	return good;
+}
+
+static void load_header(struct loader *l, struct bounce_text *t, str line)
+{
+	ptrdiff_t colon = str_chr(line, ':');
+
+	if (!str_is_ascii(line))
+		complain(l, "template header is not ASCII", line);
+	else if (colon <= 0 || !header(t, str_head(line, (size_t)colon),
+				   str_trim(str_from(line, (size_t)colon + 1))))
+		complain(l, "unknown template header", line);
+}
+
 /* Lines between "name = <<EOF" and "EOF": headers, an empty line, the text. */
 static void load_one(struct loader *l, struct bounce_text *t, str end)
 {
 	struct bounce_text fresh = *t;
-	struct buf text = {0}, probe = {0};
-	bool in_text = false;
+	struct buf text = {0};
+	bool in_text = false, more;
 	str line;
-	struct err err;
 
-	while (next_line(l, &line) && !str_eq(line, end)) {
-		ptrdiff_t colon = str_chr(line, ':');
+	while ((more = next_line(l, &line)) && !str_eq(line, end)) {
 		if (in_text) {
 			buf_str(&text, line);
 			buf_char(&text, '\n');
 		} else if (line.n == 0) {
 			in_text = true;
-		} else if (colon <= 0 || !header(&fresh, str_head(line, colon),
-					     str_trim(str_from(line, colon + 1)))) {
-			complain(l, "unknown template header", line);
+		} else {
+			load_header(l, &fresh, line);
 		}
 	}
 	fresh.text = arena_cstr(&arena, buf_view(&text));
-	if (bounce_text_expand(&fresh, &probe, &err) < 0)
-		complain(l, err.text, str_of(t->name));
-	else
-		*t = fresh;
 	buf_free(&text);
-	buf_free(&probe);
+	if (!more)
+		complain(l, "template has no end", end);
+	else if (is_usable(l, &fresh))
+		*t = fresh;
 }
 
 static void load_entry(struct loader *l, str line)
 {
 	ptrdiff_t eq = str_chr(line, '=');
-	str name = str_trim(eq < 0 ? line : str_head(line, eq));
-	str value = eq < 0 ? STR("") : str_trim(str_from(line, eq + 1));
+	str name = str_trim(eq < 0 ? line : str_head(line, (size_t)eq));
+	str value = eq < 0 ? STR("") : str_trim(str_from(line, (size_t)eq + 1));
 
 	for (int i = 0; i < BOUNCE_TEXT_COUNT; i++)
-		if (str_eq(name, str_of(texts[i].name)) && str_starts(value, STR("<<"))) {
+		if (str_eq(name, str_of(texts[i].name)) && str_starts(value, STR("<<")) &&
+		    str_trim(str_from(value, 2)).n > 0) {
 			load_one(l, &texts[i], str_trim(str_from(value, 2)));
 			return;
 		}
@@ -141,6 +167,10 @@ int bounce_texts_load(const char *path, void (*warn)(const char *text), struct e
 		return 0;
 	if (file_read(path, FILE_MAX, &content, err) < 0)
 		return -1;
+	if (str_chr(buf_view(&content), 0) >= 0) {
+		buf_free(&content);
+		return err_set(err, "%s: has a null byte", path);
+	}
 	l.rest = buf_view(&content);
 	while (next_line(&l, &line))
 		if (str_trim(line).n > 0 && line.p[0] != '#')
@@ -151,7 +181,7 @@ int bounce_texts_load(const char *path, void (*warn)(const char *text), struct e
 
 /* --- parameters of the text */
 
-static const char *in_unit(str name, const char *prefix, int seconds)
+static const char *in_unit(struct arena *a, str name, const char *prefix, int seconds)
 {
 	static const struct {
 		const char *suffix;
@@ -164,50 +194,71 @@ static const char *in_unit(str name, const char *prefix, int seconds)
 		return NULL;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (str_eq(suffix, str_of(units[i].suffix)))
-			return arena_printf(&arena, "%d", seconds / units[i].seconds);
+			return arena_printf(a, "%d", seconds / units[i].seconds);
 	return NULL;
+}
+
+/* Names of ours are shown in UTF-8 where that is enabled. */
+static const char *readable(struct arena *a, const char *domain)
+{
+	struct buf utf8 = {0};
+
+	if (conf.smtputf8_enable && addr_domain_to_unicode(&utf8, str_of(domain)))
+		domain = arena_cstr(a, buf_view(&utf8));
+	buf_free(&utf8);
+	return domain;
 }
 
 static const char *look(void *ctx, str name)
 {
-	const char *v = in_unit(name, "delay_warning_time", conf.delay_warning_time);
+	struct arena *a = ctx;
+	const char *v = in_unit(a, name, "delay_warning_time", conf.delay_warning_time);
 	struct buf value = {0};
-	char *cname;
 
-	(void)ctx;
 	if (!v)
-		v = in_unit(name, "maximal_queue_lifetime", conf.maximal_queue_lifetime);
-	if (v)
-		return v;
-	cname = arena_cstr(&arena, name);
-	if (conf_get(cname, &value))
-		v = arena_cstr(&arena, buf_view(&value));
+		v = in_unit(a, name, "maximal_queue_lifetime", conf.maximal_queue_lifetime);
+	if (!v && str_eq(name, STR("myhostname")))
+		v = readable(a, conf.myhostname);
+	if (!v && str_eq(name, STR("mydomain")))
+		v = readable(a, conf.mydomain);
+	if (!v && conf_get(arena_cstr(a, name), &value))
+		v = arena_cstr(a, buf_view(&value));
 	buf_free(&value);
 	return v;
 }
 
 int bounce_text_expand(const struct bounce_text *t, struct buf *out, struct err *err)
 {
-	return expand_text(out, str_of(t->text), look, NULL, err);
+	struct arena a = {0};
+	int result = expand_text(out, str_of(t->text), look, &a, err);
+
+	arena_free(&a);
+	return result;
+}
+
+static void print_whole(const struct bounce_text *t, struct buf *out)
+{
+	buf_printf(out, "%s = <<EOF\nCharset: %s\nFrom: %s\nSubject: %s\n", t->name, t->charset,
+	    t->from, t->subject);
+	if (t->postmaster_subject)
+		buf_printf(out, "Postmaster-Subject: %s\n", t->postmaster_subject);
+	buf_printf(out, "\n%sEOF\n", t->text);
 }
 
 void bounce_text_print(const struct bounce_text *t, bool expand, struct buf *out)
 {
+	size_t kind = strlen(t->name) - strlen("_template"), at;
 	struct err err;
 
-	buf_printf(out, "%s%s = <<EOF\n", expand ? "expanded_" : "", t->name);
-	if (expand)
-		buf_cut(out, out->n - strlen("_template = <<EOF\n"));
-	if (expand)
-		buf_cstr(out, "_text = <<EOF\n");
 	if (!expand) {
-		buf_printf(
-		    out, "Charset: %s\nFrom: %s\nSubject: %s\n", t->charset, t->from, t->subject);
-		if (t->postmaster_subject)
-			buf_printf(out, "Postmaster-Subject: %s\n", t->postmaster_subject);
-		buf_char(out, '\n');
+		print_whole(t, out);
+		return;
 	}
-	if (!expand || bounce_text_expand(t, out, &err) < 0)
+	buf_printf(out, "expanded_%.*s_text = <<EOF\n", (int)kind, t->name);
+	at = out->n;
+	if (bounce_text_expand(t, out, &err) < 0) {
+		buf_cut(out, at);
 		buf_cstr(out, t->text);
+	}
 	buf_cstr(out, "EOF\n");
 }
