@@ -89,7 +89,7 @@ static enum outcome error_route(struct question *q, const struct resolved *r)
 {
 	bool retry = str_eq(r->transport, STR("retry"));
 	size_t n = dsn_valid(r->nexthop);
-	const char *dsn = "5.0.0";
+	const char *dsn = "5.1.1";
 
 	if (n > 0)
 		dsn = eval_fit_dsn(

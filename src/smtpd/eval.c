@@ -31,6 +31,7 @@ static enum outcome refuse(struct eval *e, const char *reply)
 		reply = e->defer_if_reject;
 	buf_clear(&s->verdict);
 	buf_cstr(&s->verdict, reply);
+	reply_soften(&s->verdict);
 	restrict_log(s, "reject", buf_text(&s->verdict));
 	return OUT_REJECT;
 }

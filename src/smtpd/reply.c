@@ -20,8 +20,7 @@ void reply_setup(void)
 	footer_setup();
 }
 
-/* soft_bounce turns 5xx into 4xx, in the enhanced code as well. */
-static void soften(struct buf *text)
+void reply_soften(struct buf *text)
 {
 	if (!conf.soft_bounce || text->n < 3 || text->p[0] != '5')
 		return;
@@ -106,7 +105,7 @@ static void reply(struct session *s, str said, bool counts)
 	struct buf text = {0}, footer = {0};
 
 	buf_str(&text, said);
-	soften(&text);
+	reply_soften(&text);
 	tarpit(s);
 	if (text.n && (text.p[0] == '4' || text.p[0] == '5')) {
 		if (counts)

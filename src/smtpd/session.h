@@ -114,6 +114,8 @@ void session_reply_text(struct session *s, str text);
 /* The same for a refusal that is no error of the client. May wait. */
 void session_reply_free(struct session *s, const char *text);
 void reply_setup(void);
+/* soft_bounce turns 5xx into 4xx, in the enhanced code as well. */
+void reply_soften(struct buf *text);
 /* The client closed, went silent or was cut off: says and logs what is due, and ends the session.
  * May wait. */
 void session_input_ended(struct session *s, enum wait how);
