@@ -170,6 +170,7 @@ static enum wait send_done(struct delivery *d)
 	struct ipc_deliver_done done = {
 	    .site = d->site, .dsn = d->site_dsn, .reason = d->site_reason};
 
+	log_flush(); /* the delivery records come before qmgr's "removed" */
 	return ipc_send_now(d->qmgr, MSG_DELIVER_DONE, &done, soon());
 }
 
