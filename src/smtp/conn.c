@@ -106,6 +106,8 @@ static void take_caps(struct conn *c, const struct host *h)
 	for (unsigned i = 1; reply_get_line(&c->reply, i, &line); i++)
 		ehlo_cap(&c->caps, line);
 	c->caps.mask &= ~discard;
+	if (c->caps.mask & EHLO_XFORWARD)
+		c->xforward = xforward_attrs(c->caps.xforward);
 	/* These point into the reply, which does not last. */
 	c->caps.auth = c->caps.xclient = c->caps.xforward = (str){NULL, 0};
 }

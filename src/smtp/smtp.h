@@ -3,9 +3,9 @@
  * agent.c takes a delivery request and goes from host to host; nexthop.c reads next hops, hosts.c
  * finds their hosts, order.c sorts them; dial.c connects, conn.c greets, chat.c says commands and
  * hears replies; cache.c keeps connections for reuse; transaction.c speaks MAIL to end of data,
- * command.c makes its commands; body.c sends the content, edit.c changes the copy that is sent,
- * extra.c puts lines on top of it; fate.c turns replies and failures into delivery records;
- * bestmx.c hands mail that would loop to another transport. */
+ * command.c makes its commands, xforward.c tells of the client; body.c sends the content, edit.c
+ * changes the copy that is sent, extra.c puts lines on top of it; fate.c turns replies and failures
+ * into delivery records; bestmx.c hands mail that would loop to another transport. */
 #ifndef POSTERN_SMTP_SMTP_H
 #define POSTERN_SMTP_SMTP_H
 
@@ -50,6 +50,7 @@ struct conn {
 	char *key;     /* of the cache */
 	bool is_unix;
 	struct ehlo_caps caps;
+	unsigned xforward; /* attributes that the server takes */
 	bool esmtp;
 	bool broken; /* nothing more can be said */
 	bool in_transaction;
@@ -141,6 +142,11 @@ int command_mail(
     const struct conn *c, struct delivery *d, bool utf8, struct buf *out, struct trouble *t);
 int command_rcpt(const struct conn *c, struct delivery *d, const struct delivery_rcpt *r, bool utf8,
     struct buf *out, struct trouble *t);
+
+/* --- xforward.c */
+unsigned xforward_attrs(str names); /* of the server's EHLO reply */
+/* Before MAIL, where smtp_send_xforward_command says so. -1: the connection broke. May wait. */
+int xforward_send(struct conn *c, const struct delivery *d);
 
 /* --- body.c */
 enum body_result { BODY_SENT, BODY_LOST, BODY_FAILED, BODY_EARLY };

@@ -397,6 +397,8 @@ enum tx_result transaction_run(struct conn *c, struct delivery *d, bool kept, st
 	choose_rcpts(&x);
 	if (x.n == 0)
 		return TX_DONE;
+	if (xforward_send(c, d) < 0)
+		return lost(&x, TX_LOST);
 	if (put_mail(&x) < 0) {
 		if (!t->permanent)
 			return TX_OURS;
