@@ -168,7 +168,7 @@ const char *options_config(int argc, char **argv)
 	int c;
 
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* from the start again */
 	while ((c = getopt(argc, argv, letters)) > 0)
 		if (c == 'C')
 			dir = optarg;
@@ -180,7 +180,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	int c;
 
 	opterr = 1;
-	optind = 1;
+	optind = 0; /* from the start again */
 	while ((c = getopt(argc, argv, letters)) > 0)
 		set_one(o, c, optarg ? optarg : "");
 	if (o->mode == MODE_VERIFY && o->from_header)
