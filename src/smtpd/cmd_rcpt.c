@@ -26,7 +26,7 @@ static const char *take_orcpt(struct session *s, struct ipc_env_rcpt *r, str val
 		return "501 5.7.1 DSN support is disabled";
 	if (r->orcpt.n || !orcpt_valid(value))
 		return "501 5.5.4 Error: Bad ORCPT parameter syntax";
-	r->orcpt = arena_str(&s->tx.arena, value);
+	r->orcpt = value;
 	return NULL;
 }
 
@@ -66,9 +66,14 @@ static bool over_limit(struct session *s)
 	return true;
 }
 
-static void accept_rcpt(struct session *s, const struct ipc_env_rcpt *env)
+/* Only accepted recipients take memory that lasts. */
+static void accept_rcpt(struct session *s, struct ipc_env_rcpt env)
 {
 	struct transaction *tx = &s->tx;
+
+	env.address = env.orig_address = arena_str(&tx->arena, env.address);
+	if (env.orcpt.n)
+		env.orcpt = arena_str(&tx->arena, env.orcpt);
 
 	if (tx->nrcpts == tx->rcpts_cap) {
 		size_t cap = tx->rcpts_cap ? tx->rcpts_cap * 2 : 4;
@@ -78,26 +83,41 @@ static void accept_rcpt(struct session *s, const struct ipc_env_rcpt *env)
 		tx->rcpts = more;
 		tx->rcpts_cap = cap;
 	}
-	tx->rcpts[tx->nrcpts++] = *env;
+	tx->rcpts[tx->nrcpts++] = env;
 }
 
-static bool parse(struct session *s, str args, struct ipc_env_rcpt *env)
+static bool parse(struct session *s, str args, struct arena *a, struct ipc_env_rcpt *env)
 {
 	if (!smtp_cmd_keyword(&args, "TO") || args.n == 0) {
 		session_reply(s, "501 5.5.4 Syntax: RCPT TO:<address>");
 		return false;
 	}
-	if (!path_parse(s, &s->tx.arena, "RCPT", false, &args, &env->address)) {
+	if (!path_parse(s, a, "RCPT", false, &args, &env->address)) {
 		session_reply(s, "501 5.1.3 Bad recipient address syntax");
 		return false;
 	}
-	env->orig_address = env->address;
 	return take_params(s, env, args);
+}
+
+static void one_rcpt(struct session *s, str args, struct arena *a)
+{
+	struct ipc_env_rcpt env = {0};
+
+	if (over_limit(s) || !parse(s, args, a, &env))
+		return;
+	s->tx.rcpt = env.address;
+	if (!restrict_rcpt(s)) {
+		session_reply_text(s, buf_view(&s->verdict));
+		return;
+	}
+	accept_rcpt(s, env);
+	transaction_open(s);
+	session_reply(s, "250 2.1.5 Ok");
 }
 
 void cmd_rcpt(struct session *s, str args)
 {
-	struct ipc_env_rcpt env = {0};
+	struct arena a = {0};
 
 	if (s->bdat != BDAT_NONE) {
 		session_reply(s, "503 5.5.1 Error: RCPT after BDAT");
@@ -107,15 +127,7 @@ void cmd_rcpt(struct session *s, str args)
 		session_reply(s, "503 5.5.1 Error: need MAIL command");
 		return;
 	}
+	one_rcpt(s, args, &a);
 	s->tx.rcpt = (str){0};
-	if (over_limit(s) || !parse(s, args, &env))
-		return;
-	s->tx.rcpt = env.address;
-	if (!restrict_rcpt(s)) {
-		session_reply_text(s, buf_view(&s->verdict));
-		return;
-	}
-	accept_rcpt(s, &env);
-	transaction_open(s);
-	session_reply(s, "250 2.1.5 Ok");
+	arena_free(&a);
 }

@@ -22,9 +22,13 @@ static unsigned path_flags(const struct session *s, bool empty_ok)
 	return flags;
 }
 
-/* strict_smtputf8: UTF-8 needs SMTPUTF8; else a local part may have it all the same. */
+/* Control characters are legal nowhere, and could end a line further on. strict_smtputf8: UTF-8
+ * needs SMTPUTF8; else a local part may have it all the same. */
 static bool allowed(const struct session *s, str address)
 {
+	for (size_t i = 0; i < address.n; i++)
+		if ((unsigned char)address.p[i] < ' ' || address.p[i] == 127)
+			return false;
 	return (s->tx.env.flags & SENDER_SMTPUTF8) || !conf.strict_smtputf8 ||
 	       str_is_ascii(address);
 }

@@ -101,7 +101,7 @@ class Instance:
         return self
 
     def __exit__(self, *exc):
-        if exc[0]:
+        if exc[0] and getattr(exc[1], "code", 1):
             print("# the log says:\n# " + self.log().strip().replace("\n", "\n# "), flush=True)
         try:
             if self.master_pid():
