@@ -184,11 +184,6 @@ static void find_owner(void)
 	master.owner_gid = pw->pw_gid;
 }
 
-static void conf_warning(const char *text)
-{
-	log_warn("%s", text);
-}
-
 /* Before the log is open. */
 static void keep_warning(const char *text)
 {
@@ -277,14 +272,9 @@ static void on_child(int signum, void *arg)
 
 static void on_reload(int signum, void *arg)
 {
-	struct err err;
-
 	(void)signum, (void)arg;
-	if (master.stopping)
-		return;
-	log_master_reload(POSTERN_MAIL_VERSION, conf_dir());
-	if (conf_load(conf_warning, &err) < 0 || services_reload(&err) < 0)
-		log_error("the configuration stays as it was: %s", err.text);
+	if (!master.stopping)
+		reload_begin();
 }
 
 /* The loop ends when nothing is left to wait for, and signals do not count. */

@@ -57,6 +57,7 @@ struct worker {
 	struct watch *watch;
 	struct buf in;
 	bool ready, draining, signalled;
+	bool closed; /* draining, and it said that it accepts no more */
 	unsigned sessions;
 	long limit;
 	int busy_reports;
@@ -84,6 +85,10 @@ void service_free(struct master_service *s);
 struct master_service *service_find(struct list *services, const char *key);
 void services_start(void); /* residents, wake-up timers, watches */
 int services_reload(struct err *err);
+
+/* reload.c */
+void reload_begin(void);    /* SIGHUP */
+void reload_progress(void); /* a worker has closed its sockets, or ended */
 
 /* socket.c */
 /* Opens the sockets of a service; those of old (may be NULL) with the same address are taken over.

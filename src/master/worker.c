@@ -121,6 +121,10 @@ static void loaded(struct worker *w, const struct ipc_worker_load *m)
 	w->busy_reports = m->load > LOAD_BUSY ? w->busy_reports + 1 : 0;
 	if (!w->ready)
 		ready(w);
+	if (m->draining && !w->closed) {
+		w->closed = true;
+		reload_progress();
+	}
 	if (w->service == NULL || w->draining)
 		return;
 	if (w->busy_reports >= LOAD_BUSY_REPORTS || w->sessions >= w->limit) {
@@ -305,6 +309,7 @@ static void ended(struct worker *w, int status)
 	if (!w->ready && w->resident && !w->is_log)
 		master_announce(); /* without it then */
 	worker_free(w);
+	reload_progress();
 	if (s && !master.stopping) {
 		if (s->resident)
 			workers_start(s);

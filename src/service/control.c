@@ -24,7 +24,10 @@ static void control_lost(void)
 void control_report(void)
 {
 	struct ipc_worker_load load = {
-	    .sessions = (uint32_t)worker.sessions, .load = (uint32_t)loop_load()};
+	    .sessions = (uint32_t)worker.sessions,
+	    .load = (uint32_t)loop_load(),
+	    .draining = worker.draining,
+	};
 	struct buf out = {0};
 
 	if (watch == NULL)

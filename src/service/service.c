@@ -62,6 +62,7 @@ static void on_sigterm(int signum, void *arg)
 static void worker_end(void)
 {
 	accept_close();
+	control_report(); /* master waits for this before it says that a reload is done */
 	idle_end_all();
 	if (worker.started && worker.service->drain)
 		worker.service->drain();
