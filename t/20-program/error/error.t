@@ -95,6 +95,7 @@ def test_malformed():
             c.recv()
             c.send_raw(junk)
             is_eq(c.recv(), None, "a malformed request ends the connection")
+        i.wait_log("warning: request from qmgr: ", count=5)
         is_eq(len(i.find_log("warning: request from qmgr: ")), 5, "with a warning each")
         ok(not re.search("panic|fatal|killed", i.log()), "and no harm")
         is_eq(Agent(i, "error").deliver("5.1.1 no"), [(BOUNCED, "5.1.1", "no")], "the next one is served")
