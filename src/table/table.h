@@ -23,9 +23,9 @@ enum { /* open flags */
 	TABLE_QUIET = 1 << 5,	  /* table_open does not log why a table is not available */
 };
 struct table;
-/* NULL and err only for a spec without a name. A table that cannot be opened (its type is not known,
- * its file is not there, its text is wrong) answers TABLE_ERROR to every look-up, and why is logged
- * (Postfix's way: the service starts, mail is deferred). */
+/* NULL and err only for a spec without a name. A table that cannot be opened (its type is not
+ * known, its file is not there, its text is wrong) answers TABLE_ERROR to every look-up, and why is
+ * logged (Postfix's way: the service starts, mail is deferred). */
 struct table *table_open(str spec, unsigned flags, struct err *err);
 /* Why every look-up would fail now ("open database /x.lmdb: No such file or directory"), or NULL.
  */

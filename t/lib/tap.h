@@ -26,15 +26,16 @@ static inline void tap_is_str(str got, str want, const char *file, int line, con
 	if (!good)
 		printf("#   got:  '%.*s'\n#   want: '%.*s'\n", STR_FMT(got), STR_FMT(want));
 }
-static inline void tap_is_int(long long got, long long want, const char *file, int line, const char *what)
+static inline void tap_is_int(
+    long long got, long long want, const char *file, int line, const char *what)
 {
 	tap_result(got == want, file, line, what);
 	if (got != want)
 		printf("#   got:  %lld\n#   want: %lld\n", got, want);
 }
-#define ok(cond, what)          tap_result(!!(cond), __FILE__, __LINE__, what)
-#define is_int(got, want, what) tap_is_int((got), (want), __FILE__, __LINE__, what)
-#define is_str(got, want, what) tap_is_str((got), (want), __FILE__, __LINE__, what) /* slices */
+#define ok(cond, what)		 tap_result(!!(cond), __FILE__, __LINE__, what)
+#define is_int(got, want, what)	 tap_is_int((got), (want), __FILE__, __LINE__, what)
+#define is_str(got, want, what)	 tap_is_str((got), (want), __FILE__, __LINE__, what) /* slices */
 #define is_cstr(got, want, what) tap_is_str(str_of(got), str_of(want), __FILE__, __LINE__, what)
 
 /* Ends main(): return done(); */
