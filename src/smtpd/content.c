@@ -100,7 +100,7 @@ static void put_envelope(struct session *s, struct cleanup *c)
 
 	cleanup_put(c, MSG_ENV_SENDER, &tx->env);
 	put_attributes(s, c);
-	put_action(c, "filter", tx->act.filter);
+	put_action(c, "filter", tx->act.filter.n ? tx->act.filter : str_of(conf.content_filter));
 	put_action(c, "redirect", tx->act.redirect);
 	put_action(c, "bcc", tx->act.bcc);
 	for (size_t i = 0; i < tx->nrcpts; i++)
