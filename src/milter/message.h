@@ -1,0 +1,38 @@
+/* A complete message as milters see and change it: shown to one after the other at the end of data,
+ * each seeing what those before it changed. cleanup uses it before it commits; smtpd before it
+ * speaks to a proxy filter. */
+#ifndef POSTERN_MILTER_MESSAGE_H
+#define POSTERN_MILTER_MESSAGE_H
+
+#include "milter/milter.h"
+
+/* What changes the envelope goes to the owner at once. 0, or -1 and err: the request makes no sense
+ * (an address that cannot be), which is the milter's failure. May wait. */
+struct milter_envelope_ops {
+	int (*change_from)(void *ctx, str address, str args, struct err *err);
+	int (*add_rcpt)(void *ctx, str address, str args, struct err *err);
+	int (*del_rcpt)(void *ctx, str address, struct err *err);
+	/* A field that is added, inserted or changed, for milter_header_checks: false drops the
+	 * change; *text may be replaced. NULL: no checks. text is "Name: value", lines ended by LF.
+	 */
+	bool (*check_field)(void *ctx, str *text);
+};
+
+/* The content: header fields as a list, body in memory or in a file. */
+struct milter_message;
+/* Takes a header in wire form (up to and with the empty line, if there is one; copied) and a body
+ * in wire form: in memory (not copied), or length bytes of file from offset when file >= 0. hidden:
+ * the number of fields at the top that are not shown (what is prepended, our Received). */
+struct milter_message *milter_message_new(
+    str header, size_t hidden, str body, int file, uint64_t offset, uint64_t length);
+void milter_message_free(struct milter_message *m);
+bool milter_message_changed(const struct milter_message *m);
+/* The present content, in order, in wire form, piece by piece; put may wait; -1 ends it. */
+int milter_message_write(struct milter_message *m, int (*put)(void *ctx, str wire), void *ctx);
+
+/* Header, end of header, body and end of message, for every milter in turn, and what they change.
+ * The macro callback of the chain is asked afresh for each stage. May wait. */
+struct milter_answer milter_message_run(struct milter_chain *c, struct milter_message *m,
+    const struct milter_envelope_ops *ops, void *ctx);
+
+#endif
