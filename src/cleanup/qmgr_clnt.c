@@ -16,8 +16,8 @@
 #define COMPLAIN_EVERY (60 * 1000)
 
 static struct buf pending, running; /* frames: gathered; being sent */
-static struct cond news, progress;
-static bool dropped;
+static struct cond news, hurry, progress;
+static bool dropped, finishing;
 
 static void put(enum msg type, const void *m)
 {
@@ -71,7 +71,7 @@ static struct stream *dial(void)
 
 	buf_printf(&path, "public/%s", conf.queue_service_name);
 	s = stream_connect_unix(buf_text(&path), deadline_in(10 * 1000), &err);
-	if (!s && (!complained_ms || loop_now() - complained_ms > COMPLAIN_EVERY)) {
+	if (!s && !finishing && (!complained_ms || loop_now() - complained_ms > COMPLAIN_EVERY)) {
 		log_warn("cannot tell the queue manager: %s", err.text);
 		complained_ms = loop_now();
 	}
@@ -112,8 +112,12 @@ static void sender(void *arg)
 		} else if (send_batch(&s)) {
 			buf_free(&running);
 			cond_wake_all(&progress);
+		} else if (finishing) { /* it is away: it will find all this itself */
+			buf_free(&running);
+			buf_free(&pending);
+			cond_wake_all(&progress);
 		} else {
-			co_sleep(RETRY_MS);
+			cond_wait(&hurry, deadline_in(RETRY_MS));
 		}
 	}
 	stream_free(s);
@@ -122,6 +126,7 @@ static void sender(void *arg)
 void qmgr_clnt_start(void)
 {
 	cond_init(&news);
+	cond_init(&hurry);
 	cond_init(&progress);
 	co_start(service_scope(), "qmgr news", sender, NULL);
 }
@@ -136,6 +141,8 @@ void qmgr_clnt_finish(void)
 {
 	int64_t deadline = deadline_in(FINISH_MS);
 
+	finishing = true;
+	cond_wake_all(&hurry);
 	while (pending.n + running.n > 0)
 		if (cond_wait(&progress, deadline) != WAIT_OK)
 			return;

@@ -36,7 +36,7 @@ def data(s):
     return s if isinstance(s, bytes) else s.encode("utf-8", "surrogateescape")
 
 
-def frame(name, **values):
+def frame(name, /, **values):
     number, fields = MESSAGES[name]
     out = b""
     for field, kind in fields:
@@ -76,7 +76,7 @@ class Client:
             self.sock = to
         self.buf = b""
 
-    def send(self, name, **values):
+    def send(self, name, /, **values):
         self.sock.sendall(frame(name, **values))
 
     def send_raw(self, raw):
