@@ -14,18 +14,34 @@ static void quote(struct buf *out, str address)
 		buf_str(out, address);
 }
 
+/* A line break would begin a command of its own; quoting would hide it. */
+static bool is_sane(str address)
+{
+	for (size_t i = 0; i < address.n; i++)
+		if ((unsigned char)address.p[i] < ' ' || address.p[i] == 127)
+			return false;
+	return true;
+}
+
 /* The address as this server gets it: generic maps, A-labels where SMTPUTF8 is not used, quotes. */
 static int put_address(
     struct delivery *d, struct buf *out, str address, bool utf8, struct trouble *t)
 {
 	struct buf a = {0}, ascii = {0};
 	struct err err;
-	int status = generic_address(address, &a, &err);
+	int status = 0;
 
-	if (status < 0) {
+	if (generic_address(address, &a, &err) < 0) {
 		log_warn("%.*s: smtp_generic_maps: %s", STR_FMT(d->m.queue_id), err.text);
 		*t = (struct trouble){
 		    .dsn = "4.3.0", .text = "address mapping failed", .relay = "none"};
+		status = -1;
+	} else if (!is_sane(buf_view(&a))) {
+		*t = (struct trouble){.permanent = true,
+		    .dsn = "5.1.3",
+		    .text = "bad address syntax",
+		    .relay = "none"};
+		status = -1;
 	} else if (!utf8 && !str_is_ascii(buf_view(&a)) &&
 		   addr_to_ascii_domain(&ascii, buf_view(&a))) {
 		quote(out, buf_view(&ascii));
@@ -37,18 +53,6 @@ static int put_address(
 	return status;
 }
 
-/* A line break in an address would be a command of its own. */
-static int check_line(const struct buf *line, const char *dsn, const char *what, struct trouble *t)
-{
-	for (size_t i = 0; i < line->n; i++)
-		if ((unsigned char)line->p[i] < ' ' || line->p[i] == 127) {
-			*t = (struct trouble){
-			    .permanent = true, .dsn = dsn, .text = what, .relay = "none"};
-			return -1;
-		}
-	return 0;
-}
-
 int command_mail(
     const struct conn *c, struct delivery *d, bool utf8, struct buf *out, struct trouble *t)
 {
@@ -56,22 +60,25 @@ int command_mail(
 	uint64_t caps = c->caps.mask;
 
 	buf_cstr(out, "MAIL FROM:<");
-	if (put_address(d, out, m->sender, utf8, t) < 0)
+	if (put_address(d, out, m->sender, utf8, t) < 0) {
+		if (t->permanent)
+			t->dsn = "5.1.7";
 		return -1;
+	}
 	buf_char(out, '>');
 	if (caps & EHLO_SIZE)
 		buf_printf(out, " SIZE=%llu", (unsigned long long)m->content_length);
 	if ((caps & EHLO_8BITMIME) && body_is_eight_bit(d))
 		buf_cstr(out, " BODY=8BITMIME");
 	if (caps & EHLO_DSN) {
-		if (m->envid.n)
+		if (m->envid.n && is_sane(m->envid))
 			buf_printf(out, " ENVID=%.*s", STR_FMT(m->envid));
 		if (m->ret != DSN_RET_NONE)
 			buf_printf(out, " RET=%s", m->ret == DSN_RET_FULL ? "FULL" : "HDRS");
 	}
 	if (utf8)
 		buf_cstr(out, " SMTPUTF8");
-	return check_line(out, "5.1.7", "bad sender address syntax", t);
+	return 0;
 }
 
 /* RFC 3461 5.2.1: without an ORCPT we may give the address that the message came with. */
@@ -80,7 +87,7 @@ static void put_orcpt(struct buf *out, const struct delivery_rcpt *r, bool utf8)
 	str orig = r->orig_address.n ? r->orig_address : r->address;
 	struct buf quoted = {0};
 
-	if (r->orcpt.n) {
+	if (r->orcpt.n && is_sane(r->orcpt)) {
 		if (utf8 || str_is_ascii(r->orcpt))
 			buf_printf(out, " ORCPT=%.*s", STR_FMT(r->orcpt));
 		return;
@@ -107,5 +114,5 @@ int command_rcpt(const struct conn *c, struct delivery *d, const struct delivery
 			dsn_print_notify(out, r->notify);
 		}
 	}
-	return check_line(out, "5.1.3", "bad recipient address syntax", t);
+	return 0;
 }

@@ -68,12 +68,12 @@ static bool generic_field_address(void *ctx, str address, struct buf *out)
 	return !str_eq(buf_view(out), address);
 }
 
-static void put_field(struct edit *e, const struct header_row *row, str text)
+static void put_field(struct edit *e, enum mime_class class, const struct header_row *row, str text)
 {
 	struct buf out = {0};
 	str name, value;
 
-	if ((row->flags & (H_SENDER | H_RCPT)) && generic_wanted() &&
+	if (class == MIME_PRIMARY && (row->flags & (H_SENDER | H_RCPT)) && generic_wanted() &&
 	    header_split(text, &name, &value)) {
 		size_t prefix = (size_t)(value.p - text.p);
 		buf_str(&out, str_head(text, prefix));
@@ -98,7 +98,7 @@ static void on_field(void *ctx, enum mime_class class, const struct header_row *
 		row = header_find(str_head(text, header_name_length(text)));
 	}
 	if (!r.drop)
-		put_field(e, row, text);
+		put_field(e, class, row, text);
 	check_result_free(&r);
 }
 
