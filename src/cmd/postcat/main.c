@@ -12,7 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PIECE 65536
+#define PIECE	   65536
+#define FIND_TRIES 10
 
 static void usage(void)
 {
@@ -90,42 +91,62 @@ static void show_stdin(const struct options *o)
 	show_file(&s, o);
 }
 
-/* A message of the log is shown under the name that it would have as a file. */
-static void show_logged(struct queue_ref *ref, const struct options *o)
+/* A message of the log is shown under the name that it would have as a file. False and err when it
+ * cannot be read. */
+static bool show_logged(struct queue_ref *ref, const struct options *o, struct err *err)
 {
 	char path[SEGMENT_PATH], name[QUEUE_ID_MAX + 16];
 	struct source s = {.name = name};
-	struct err err;
 
 	snprintf(name, sizeof name, "active/%s", ref->id);
 	s.fd = open(segment_path(path, ref->segment), O_RDONLY | O_CLOEXEC);
-	if (s.fd < 0 || queue_read_envelope(ref, &s.env, &s.arena, &err) < 0)
-		log_fatal("open queue file %s: %s", ref->id, s.fd < 0 ? strerror(errno) : err.text);
+	if (s.fd < 0) {
+		err_errno(err, errno, "open %s", path);
+		return false;
+	}
+	if (queue_read_envelope(ref, &s.env, &s.arena, err) < 0) {
+		arena_free(&s.arena);
+		close(s.fd);
+		return false;
+	}
 	s.envelope_offset = ref->offset + RECORD_HEAD;
 	s.envelope_length = ref->content_offset - s.envelope_offset;
 	s.content_offset = ref->content_offset;
 	s.content_length = ref->content_length;
 	show_source(&s, o);
+	return true;
 }
 
+static bool show_filed(const struct queue_ref *ref, const struct options *o, struct err *err)
+{
+	char *path = qfile_path(ref->queue, ref->id);
+	struct source s = {.name = path, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+
+	if (s.fd >= 0)
+		show_file(&s, o);
+	else
+		err_errno(err, errno, "%s", path);
+	free(path);
+	return s.fd >= 0;
+}
+
+/* While the queue manager is at work a message may move between being found and being opened: it is
+ * looked for again, as often as a message can move in that time. */
 static void show_queued(const char *id, const struct options *o)
 {
+	struct err err = {.code = ENOENT};
 	struct queue_ref ref;
-	struct err err;
-	char *path;
-	int found = queue_find(id, &ref, &err);
 
-	if (found < 0)
-		log_fatal("open queue file %s: %s", id, err.text);
-	if (found > 0)
-		log_fatal("open queue file %s: %s", id, strerror(ENOENT));
-	if (ref.lane == LANE_LOG) {
-		show_logged(&ref, o);
-		return;
+	for (int tries = 0; tries < FIND_TRIES && err.code == ENOENT; tries++) {
+		int found = queue_find(id, &ref, &err);
+
+		if (found > 0)
+			break;
+		if (found == 0 &&
+		    (ref.lane == LANE_LOG ? show_logged(&ref, o, &err) : show_filed(&ref, o, &err)))
+			return;
 	}
-	path = qfile_path(ref.queue, ref.id);
-	show_path(path, o);
-	free(path);
+	log_fatal("open queue file %s: %s", id, err.code == ENOENT ? strerror(ENOENT) : err.text);
 }
 
 static void enter_queue(void)
