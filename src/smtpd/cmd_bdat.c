@@ -51,19 +51,24 @@ static bool read_chunk(struct session *s, uint64_t size, bool keep)
 	return true;
 }
 
-/* A chunk that is refused: its octets are read all the same, and what follows is refused up to
+/* A chunk of a refused message: its octets are read all the same, and what follows is refused up to
  * the last chunk, or RSET. */
-static void refuse(struct session *s, uint64_t size, bool last, const char *reply)
+static void skip(struct session *s, uint64_t size, bool last)
 {
-	if (s->content)
-		content_abort(s);
 	if (!read_chunk(s, size, false))
 		return;
-	session_reply(s, "%s", reply);
 	if (last)
 		transaction_reset(s);
 	else
 		s->bdat = BDAT_FAILED;
+}
+
+static void refuse(struct session *s, uint64_t size, bool last, const char *reply)
+{
+	if (s->content)
+		content_abort(s);
+	session_reply(s, "%s", reply);
+	skip(s, size, last);
 }
 
 /* The reply that forbids this chunk, or NULL. */
@@ -124,8 +129,10 @@ void cmd_bdat(struct session *s, str args)
 		refuse(s, size, last, no);
 		return;
 	}
-	if (!s->content)
-		content_begin(s);
+	if (!s->content && !content_begin(s)) {
+		skip(s, size, last);
+		return;
+	}
 	s->bdat = BDAT_OK;
 	if (!read_chunk(s, size, true))
 		return;

@@ -62,7 +62,8 @@ void cmd_data(struct session *s, str args)
 
 	if (!may_begin(s, args))
 		return;
-	content_begin(s);
+	if (!content_begin(s))
+		return;
 	session_reply(s, "354 End data with <CR><LF>.<CR><LF>");
 	if (!session_flush(s)) {
 		session_input_ended(s, WAIT_EOF);

@@ -1,10 +1,9 @@
 #include "smtpd/content.h"
 
-#include "ipc/drop.h"
 #include "log/event.h"
 #include "log/log.h"
-#include "mail/dsn.h"
 #include "param/param.h"
+#include "smtpd/destination.h"
 #include "smtpd/received.h"
 #include "smtpd/restrict.h"
 #include "smtpd/standalone.h"
@@ -13,170 +12,49 @@
 #include <stdio.h>
 
 struct content {
-	struct cleanup *cleanup; /* both NULL: the message is discarded or was refused early */
-	struct drop *drop;	 /* stand-alone mode */
+	const struct destination *dest;
+	void *to;		 /* NULL: it was refused early */
 	const char *refusal;	 /* reply for the end of data; NULL: none */
 	uint64_t received;	 /* bytes from the client */
 	struct wire_stuff stuff; /* BDAT */
 };
 
-/* --- envelope */
-
-static bool is_local(struct session *s)
+static const struct destination *choose(const struct session *s)
 {
-	if (s->forwarded && s->forwarded->source)
-		return strcasecmp(s->forwarded->source, "LOCAL") == 0;
-	return restrict_local_client(s);
-}
-
-static void attr(struct cleanup *c, const char *name, const char *value)
-{
-	if (value)
-		cleanup_attr(c, name, str_of(value));
-}
-
-/* Who sent it, for log lines and XFORWARD further on: the client, or whom it speaks for. What
- * XFORWARD did not tell is empty. */
-static void put_origin(struct session *s, struct cleanup *c)
-{
-	const struct forwarded *f = s->forwarded;
-	const struct client *cl = &s->client;
-	struct buf origin = {0};
-
-	if (f) {
-		buf_printf(&origin, "%s[%s]", f->name ? f->name : "unknown",
-		    f->addr ? f->addr : "unknown");
-		attr(c, "log_client_name", f->name ? f->name : "");
-		attr(c, "log_client_address", f->addr ? f->addr : "");
-		attr(c, "log_client_port", f->port ? f->port : "");
-		attr(c, "log_helo_name", f->helo ? f->helo : "");
-		attr(c, "log_protocol_name", f->proto ? f->proto : "");
-		attr(c, "log_ident", f->ident ? f->ident : "");
-	} else {
-		buf_cstr(&origin, cl->namaddr);
-		attr(c, "log_client_name", cl->name);
-		attr(c, "log_client_address", cl->addr);
-		attr(c, "log_client_port", cl->port);
-		attr(c, "log_helo_name", s->helo);
-		attr(c, "log_protocol_name", s->protocol);
-		attr(c, "log_ident", s->tx.queue_id);
-	}
-	attr(c, "log_message_origin", buf_text(&origin));
-	buf_free(&origin);
-}
-
-/* Who the client was, for log lines, milters, XFORWARD and pipe macros further on. */
-static void put_attributes(struct session *s, struct cleanup *c)
-{
-	const struct client *cl = &s->client;
-
-	attr(c, "rewrite_context", is_local(s) ? "local" : "remote");
-	put_origin(s, c);
-	attr(c, "client_name", cl->name);
-	attr(c, "reverse_client_name", cl->reverse_name);
-	attr(c, "client_address", cl->addr);
-	attr(c, "client_port", cl->port);
-	attr(c, "helo_name", s->helo);
-	attr(c, "protocol_name", s->protocol);
-	attr(c, "server_address", s->server_addr);
-	attr(c, "server_port", s->server_port);
-	attr(c, "sasl_method", s->sasl_method);
-	attr(c, "sasl_username", s->sasl_username);
-	if (s->tx.sasl_sender.n)
-		cleanup_attr(c, "sasl_sender", s->tx.sasl_sender);
-}
-
-static void put_action(struct cleanup *c, const char *action, str value)
-{
-	struct ipc_cleanup_env m = {.action = str_of(action), .value = value};
-
-	if (value.n)
-		cleanup_put(c, MSG_CLEANUP_ENV, &m);
-}
-
-static void put_envelope(struct session *s, struct cleanup *c)
-{
-	struct transaction *tx = &s->tx;
-
-	cleanup_put(c, MSG_ENV_SENDER, &tx->env);
-	put_attributes(s, c);
-	put_action(c, "filter", tx->act.filter.n ? tx->act.filter : str_of(conf.content_filter));
-	put_action(c, "redirect", tx->act.redirect);
-	put_action(c, "bcc", tx->act.bcc);
-	for (size_t i = 0; i < tx->nrcpts; i++)
-		cleanup_put(c, MSG_ENV_RCPT, &tx->rcpts[i]);
-}
-
-/* receive_override_options takes away from what cleanup does by default. */
-static uint32_t cleanup_flags(struct session *s)
-{
-	uint32_t flags =
-	    (CLEANUP_MASK_EXTERNAL & ~restrict_override_mask()) | cleanup_autodetect("smtpd");
-
-	if (s->tx.act.hold)
-		flags |= CLEANUP_FLAG_HOLD;
-	if (is_local(s))
-		flags |= CLEANUP_FLAG_LOCAL_HEADERS;
-	return flags;
-}
-
-/* --- where it goes */
-
-static void open_cleanup(struct session *s, struct content *c)
-{
-	const char *socket = arena_printf(&s->tx.arena, "public/%s", conf.cleanup_service_name);
-
-	c->cleanup =
-	    cleanup_open(socket, str_of(s->tx.queue_id), s->tx.arrival_us, cleanup_flags(s));
-	put_envelope(s, c->cleanup);
-}
-
-static void open_drop(struct session *s, struct content *c)
-{
-	c->drop = drop_open();
-	drop_put(c->drop, MSG_ENV_SENDER, &s->tx.env);
-	for (size_t i = 0; i < s->tx.nrcpts; i++)
-		drop_put(c->drop, MSG_ENV_RCPT, &s->tx.rcpts[i]);
-}
-
-static void give(struct content *c, str wire)
-{
-	if (c->cleanup)
-		cleanup_content(c->cleanup, wire);
-	else if (c->drop)
-		drop_content(c->drop, wire);
+	if (s->tx.act.discard)
+		return &dest_nowhere;
+	if (standalone_drops())
+		return &dest_drop;
+	return &dest_cleanup;
 }
 
 static void give_up(struct content *c)
 {
-	if (c->cleanup)
-		cleanup_abort(c->cleanup);
-	if (c->drop)
-		drop_abort(c->drop);
-	c->cleanup = NULL;
-	c->drop = NULL;
+	if (c->to)
+		c->dest->abort(c->to);
+	c->to = NULL;
 }
 
-void content_begin(struct session *s)
+bool content_begin(struct session *s)
 {
 	struct content *c = arena_zero(&s->tx.arena, sizeof(*c));
-	struct buf header = {0};
 
-	s->content = c;
 	c->stuff.lead.on = true;
-	if (s->tx.act.discard)
-		return;
-	if (standalone_drops())
-		open_drop(s, c);
-	else
-		open_cleanup(s, c);
+	c->dest = choose(s);
+	c->to = c->dest->begin(s);
+	if (!c->to)
+		return false;
+	s->content = c;
+	return true;
+}
+
+void content_head(struct session *s, struct buf *out)
+{
 	for (size_t i = 0; i < s->tx.act.nprepend; i++) {
-		buf_str(&header, s->tx.act.prepend[i]);
-		buf_cstr(&header, "\r\n");
+		buf_str(out, s->tx.act.prepend[i]);
+		buf_cstr(out, "\r\n");
 	}
-	received_header(s, &header);
-	give(c, buf_view(&header));
-	buf_free(&header);
+	received_header(s, out);
 }
 
 void content_put(struct session *s, str wire)
@@ -185,7 +63,8 @@ void content_put(struct session *s, str wire)
 
 	if (c->refusal)
 		give_up(c);
-	give(c, wire);
+	if (c->to)
+		c->dest->put(c->to, wire);
 }
 
 void content_count(struct session *s, uint64_t received, uint64_t size)
@@ -259,37 +138,7 @@ void content_abort(struct session *s)
 
 /* --- the end */
 
-/* Replies to the end of data by cleanup's verdict. */
-static const char *const verdict_text[] = {
-    [CLEANUP_BAD] = "451 4.3.0 Error: internal error",
-    [CLEANUP_WRITE] = "451 4.3.0 Error: queue file write error",
-    [CLEANUP_SPACE] = "452 4.3.1 Insufficient system storage",
-    [CLEANUP_SIZE] = "552 5.3.4 Error: message file too big",
-    [CLEANUP_CONTENT] = "550 5.7.1 Error: message content rejected",
-    [CLEANUP_HOPS] = "554 5.4.0 Error: too many hops",
-    [CLEANUP_NO_RCPT] = "550 5.1.1 Error: no recipients specified",
-    [CLEANUP_DEFER] = "451 4.7.1 Error: try again later",
-    [CLEANUP_EXPANSION] = "451 4.6.0 Alias expansion error",
-    [CLEANUP_PROXY] = "451 4.3.0 Error: queue file write error",
-};
-
-static void reply_verdict(struct session *s, enum cleanup_status status, const struct buf *text)
-{
-	str why = buf_view(text);
-	uint64_t code;
-
-	if ((size_t)status >= ARRAY_SIZE(verdict_text) || !verdict_text[status])
-		status = CLEANUP_BAD;
-	if (why.n == 0)
-		session_reply(s, "%s", verdict_text[status]);
-	else if (why.n > 3 && why.p[3] == ' ' && str_to_u64(str_head(why, 3), &code))
-		session_reply_text(s, why); /* a whole reply */
-	else
-		session_reply(
-		    s, "%.3s %.*s", why.p[0] == '4' ? "451" : verdict_text[status], STR_FMT(why));
-}
-
-static void reply_queued(struct session *s, str id)
+void content_queued(struct session *s, str id)
 {
 	s->errors = s->junk = 0;
 	if (s->bdat == BDAT_OK)
@@ -299,34 +148,12 @@ static void reply_queued(struct session *s, str id)
 		session_reply(s, "250 2.0.0 Ok: queued as %.*s", STR_FMT(id));
 }
 
-static void commit_drop(struct session *s, struct content *c)
+static void commit(struct session *s, struct content *c)
 {
-	struct buf id = {0}, text = {0};
-	int status = drop_commit(c->drop, &id, &text);
+	void *to = c->to;
 
-	c->drop = NULL;
-	if (status == 0) {
-		reply_queued(s, buf_view(&id));
-	} else {
-		log_warn(
-		    "postdrop: exit status %d%s%s", status, text.n ? ": " : "", buf_text(&text));
-		session_reply(s, "%s", verdict_text[CLEANUP_WRITE]);
-	}
-	buf_free(&id);
-	buf_free(&text);
-}
-
-static void commit_cleanup(struct session *s, struct content *c)
-{
-	struct buf text = {0};
-	enum cleanup_status status = cleanup_commit(c->cleanup, &text);
-
-	c->cleanup = NULL;
-	if (status == CLEANUP_OK)
-		reply_queued(s, str_of(s->tx.queue_id));
-	else
-		reply_verdict(s, status, &text);
-	buf_free(&text);
+	c->to = NULL;
+	c->dest->commit(s, to);
 }
 
 void content_end(struct session *s)
@@ -334,17 +161,12 @@ void content_end(struct session *s)
 	struct content *c = s->content;
 
 	s->stage = "END-OF-MESSAGE";
-	if (c->refusal) {
+	if (c->refusal)
 		session_reply(s, "%s", c->refusal);
-	} else if (!restrict_end_of_data(s)) {
+	else if (!restrict_end_of_data(s))
 		session_reply_text(s, buf_view(&s->verdict));
-	} else if (c->drop) {
-		commit_drop(s, c);
-	} else if (c->cleanup) {
-		commit_cleanup(s, c);
-	} else {
-		reply_queued(s, str_of(s->tx.queue_id)); /* DISCARD */
-	}
+	else
+		commit(s, c);
 	give_up(c);
 	transaction_reset(s);
 	forwarded_reset(s);

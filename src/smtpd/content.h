@@ -1,15 +1,16 @@
-/* The content of a message on its way from the client to cleanup: DATA and BDAT. */
+/* The content of a message on its way from the client to its destination: DATA and BDAT. */
 #ifndef POSTERN_SMTPD_CONTENT_H
 #define POSTERN_SMTPD_CONTENT_H
 
 #include "smtpd/session.h"
 
-/* Opens the conversation with cleanup: envelope, prepended headers, Received. May wait. */
-void content_begin(struct session *s);
+/* Chooses where the message goes (destination.h) and opens the way. False: a reply was made. May
+ * wait. */
+bool content_begin(struct session *s);
 /* Content in wire form. May wait. */
 void content_put(struct session *s, str wire);
-/* Ends the message and answers the client with cleanup's verdict; resets the transaction. May wait.
- */
+/* Ends the message and answers the client with the destination's verdict; resets the transaction.
+ * May wait. */
 void content_end(struct session *s);
 void content_abort(struct session *s);
 /* Notes that the content breaks a limit or rule: it is still read to its end, then refused with
