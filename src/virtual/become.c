@@ -1,51 +1,25 @@
 #include "virtual/become.h"
-#include "log/log.h"
+#include "service/privilege.h"
 #include <errno.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/fsuid.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static bool is_root;
 static uid_t own_uid;
 static gid_t own_gid;
 
-#define BIT(cap) (1u << (cap))
-
 /* To become others, and to read the queue, which is mail_owner's. */
-#define KEPT (BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH))
-
-static void drop_capabilities(void)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2];
-
-	memset(data, 0, sizeof data);
-	if (syscall(SYS_capget, &head, data) < 0)
-		log_fatal("capget: %s", strerror(errno));
-	/* All four are in the first word. What is not there (a container) is not asked for. */
-	data[0].permitted &= KEPT;
-	data[0].effective &= KEPT;
-	data[0].inheritable = 0;
-	data[1].permitted = data[1].effective = data[1].inheritable = 0;
-	if (syscall(SYS_capset, &head, data) < 0)
-		log_fatal("capset: %s", strerror(errno));
-}
+#define KEPT                                                                                       \
+	(PRIVILEGE(CAP_SETUID) | PRIVILEGE(CAP_SETGID) | PRIVILEGE(CAP_DAC_OVERRIDE) |             \
+	    PRIVILEGE(CAP_DAC_READ_SEARCH))
 
 void become_setup(void)
 {
 	is_root = geteuid() == 0;
 	own_uid = geteuid();
 	own_gid = getegid();
-	if (!is_root)
-		return;
-	/* Nobody's mailbox is opened with root's groups. */
-	if (setgroups(0, NULL) < 0)
-		log_fatal("setgroups: %s", strerror(errno));
-	drop_capabilities();
+	privilege_keep(KEPT);
 }
 
 bool become_possible(uid_t uid, gid_t gid)
