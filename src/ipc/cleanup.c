@@ -5,6 +5,7 @@
 #include "log/log.h"
 #include "loop/co.h"
 #include "param/param.h"
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -24,7 +25,9 @@ struct cleanup {
 	bool failed, answered;
 	enum cleanup_status status;
 	struct buf text;
-	struct buf line; /* cleanup_line */
+	struct buf line;		  /* cleanup_line */
+	struct cleanup_handover *milters; /* or NULL */
+	bool unread;			  /* cleanup has not read the end of the message */
 };
 
 static struct htab pools; /* socket -> struct ipc_pool */
@@ -73,6 +76,10 @@ static void take_answer(struct cleanup *c, const struct ipc_cleanup_done *done)
 	c->status = (enum cleanup_status)done->status;
 	buf_clear(&c->text);
 	buf_str(&c->text, done->text);
+	if (c->milters) {
+		buf_clear(&c->milters->state);
+		buf_str(&c->milters->state, done->milters);
+	}
 	buf_clear(&c->out);
 	c->growing = false;
 }
@@ -184,6 +191,13 @@ void cleanup_content(struct cleanup *c, str wire)
 	}
 }
 
+void cleanup_milters(struct cleanup *c, struct cleanup_handover *h)
+{
+	h->taken = false;
+	buf_clear(&h->state);
+	c->milters = h;
+}
+
 void cleanup_line(struct cleanup *c, const char *fmt, ...)
 {
 	va_list ap;
@@ -206,12 +220,24 @@ static void cleanup_free(struct cleanup *c)
 	free(c);
 }
 
+/* The end of the message, with the milters if there are any. */
+static enum wait send_end(struct cleanup *c)
+{
+	struct buf *out = &c->stream->out;
+
+	if (!c->milters)
+		return send_out(c);
+	buf_str(out, buf_view(&c->out));
+	return stream_flush_fds(c->stream, c->milters->fds, c->milters->nfds, soon());
+}
+
 /* Sends the rest and waits for the verdict. */
 static enum wait finish(struct cleanup *c, struct err *err)
 {
 	struct ipc_msg m;
-	enum wait w = send_out(c);
+	enum wait w = send_end(c);
 
+	c->unread = w == WAIT_ERROR;
 	if (w != WAIT_OK && w != WAIT_ERROR) {
 		err_set(err, "send message: %s", wait_name(w));
 		return w;
@@ -220,7 +246,19 @@ static enum wait finish(struct cleanup *c, struct err *err)
 	w = ipc_expect(c->stream, MSG_CLEANUP_DONE, &m, soon(), err);
 	if (w == WAIT_OK)
 		take_answer(c, &m.cleanup_done);
+	else if (w == WAIT_ERROR && errno == ECONNRESET)
+		c->unread = true;
+	if (c->milters)
+		c->milters->taken = !c->unread;
 	return w;
+}
+
+/* Milters must not be shown a message twice. cleanup speaks with them only when it has read all of
+ * the message: so they saw nothing when its end could not be sent, or was not read (then the kernel
+ * resets the connection). */
+static bool may_repeat(const struct cleanup *c)
+{
+	return !c->milters || c->unread;
 }
 
 static void finish_small(struct cleanup *c)
@@ -239,7 +277,7 @@ static void finish_small(struct cleanup *c)
 		}
 		ipc_pool_drop(c->pool, c->stream);
 		c->stream = NULL;
-		if (fresh || co_cancelled())
+		if (fresh || co_cancelled() || !may_repeat(c))
 			break;
 	}
 	fail(c, &err);
@@ -263,6 +301,10 @@ enum cleanup_status cleanup_commit(struct cleanup *c, struct buf *text)
 	enum cleanup_status status;
 
 	if (!ended(c)) {
+		if (c->milters) {
+			struct ipc_cleanup_milter m = {.chain = c->milters->chain};
+			ipc_put(&c->out, MSG_CLEANUP_MILTER, &m);
+		}
 		ipc_put(&c->out, MSG_CLEANUP_END, &end);
 		if (c->stream)
 			finish_large(c);

@@ -6,12 +6,11 @@
 
 enum { /* CLEANUP_BEGIN flags */
 	CLEANUP_FLAG_BOUNCE_ON_ERROR =
-	    1 << 0,		      /* return the message instead of refusing it (pickup) */
-	CLEANUP_FLAG_FILTER = 1 << 1, /* header and body checks */
-	CLEANUP_FLAG_BCC = 1 << 2,    /* automatic copies */
-	CLEANUP_FLAG_MAP = 1 << 3,    /* canonical, virtual, masquerade */
-	CLEANUP_FLAG_MILTER =
-	    1 << 4, /* non_smtpd_milters (pickup) or handed-over milters (smtpd) */
+	    1 << 0,			/* return the message instead of refusing it (pickup) */
+	CLEANUP_FLAG_FILTER = 1 << 1,	/* header and body checks */
+	CLEANUP_FLAG_BCC = 1 << 2,	/* automatic copies */
+	CLEANUP_FLAG_MAP = 1 << 3,	/* canonical, virtual, masquerade */
+	CLEANUP_FLAG_MILTER = 1 << 4,	/* non_smtpd_milters, unless milters are handed over */
 	CLEANUP_FLAG_AUTOUTF8 = 1 << 7, /* SMTPUTF8 is asked for (SENDER_SMTPUTF8) when an address
 					   or header turns out not to be ASCII */
 	CLEANUP_FLAG_INTERNAL = 1 << 8, /* made by ourselves: no access checks, no size limit */
@@ -51,6 +50,18 @@ void cleanup_content(struct cleanup *c, str wire); /* any number of bytes, wire 
 /* Convenience for messages we make ourselves: one line without its end; dot-stuffs and adds CRLF.
  */
 void cleanup_line(struct cleanup *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The milters of the session shall see the end of the message (milter/handover.h). h stays the
+ * caller's, with what it points to, and must live until cleanup_commit(), which comes next and
+ * fills in the rest. A refusal by a milter is CLEANUP_CONTENT or CLEANUP_DEFER, with its whole
+ * reply as text. */
+struct cleanup_handover {
+	str chain;	/* milter_chain_pack() */
+	const int *fds; /* milter_chain_fds(); at most STREAM_FDS_MAX */
+	size_t nfds;
+	bool taken;	  /* cleanup has them, or had: milter_chain_resume() must be called */
+	struct buf state; /* ... with this; empty when cleanup is lost */
+};
+void cleanup_milters(struct cleanup *c, struct cleanup_handover *h);
 /* Ends the message and waits for the verdict; frees c. *text (may be NULL) gets cleanup's text. */
 enum cleanup_status cleanup_commit(struct cleanup *c, struct buf *text);
 void cleanup_abort(struct cleanup *c); /* frees c */

@@ -21,6 +21,7 @@ void stream_poll_free(struct stream_poll *p)
 {
 	if (p->waiters[0].co || p->waiters[1].co)
 		loop_panic("a stream is freed while a coroutine waits for it");
+	stream_fds_free(p->fds);
 	if (p->inited)
 		uv_close((uv_handle_t *)&p->handle, on_closed);
 	else

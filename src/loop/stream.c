@@ -61,7 +61,9 @@ static size_t unread(const struct stream *s)
 static ssize_t read_once(struct stream *s, void *p, size_t n, int *want)
 {
 	*want = WANT_READ;
-	return s->ops ? s->ops->read(s->impl, p, n, want) : read(s->fd, p, n);
+	if (s->ops)
+		return s->ops->read(s->impl, p, n, want);
+	return s->poll->fds ? stream_read_fds(s, p, n) : read(s->fd, p, n);
 }
 
 /* Reads at least one byte into p. May wait. */

@@ -90,6 +90,16 @@ enum wait stream_send_file(struct stream *s, int file, int64_t offset, size_t n,
  * lose it. May wait. */
 enum wait stream_send_fd(struct stream *s, int fd, int64_t deadline);
 enum wait stream_recv_fd(struct stream *s, int *fd, int64_t deadline);
+/* The same behind other data: sends what is gathered with descriptors at its first byte (n of them,
+ * at most STREAM_FDS_MAX; something must be gathered). They stay the caller's. The peer must have
+ * called stream_accept_fds(). */
+#define STREAM_FDS_MAX 64
+enum wait stream_flush_fds(struct stream *s, const int *fds, size_t n, int64_t deadline);
+/* From now on every read of this plain UNIX stream takes descriptors along. */
+void stream_accept_fds(struct stream *s);
+/* Hands over those that came with what was read so far, oldest first; at most max, others are
+ * closed. They are close-on-exec. Returns how many. Never waits. */
+size_t stream_take_fds(struct stream *s, int *fds, size_t max);
 
 /* Connects. NULL and err (code is the errno; ETIMEDOUT when the deadline passed, ECANCELED).
  * bind_to may be NULL. May wait. */

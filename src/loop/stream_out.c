@@ -17,7 +17,7 @@ static size_t unsent(const struct stream *s)
 	return s->out.n - s->out_at;
 }
 
-static void sent(struct stream *s, size_t n)
+void stream_sent(struct stream *s, size_t n)
 {
 	s->out_at += n;
 	if (unsent(s))
@@ -85,7 +85,7 @@ static enum wait send_all(struct stream *s, str more, int64_t deadline)
 		}
 		s->bytes_out += (uint64_t)n;
 		part = (size_t)n < unsent(s) ? (size_t)n : unsent(s);
-		sent(s, part);
+		stream_sent(s, part);
 		more = str_from(more, (size_t)n - part);
 		if (unsent(s) || more.n)
 			r = co_fair();

@@ -93,9 +93,9 @@ static void put_envelope(struct session *s, struct cleanup *c)
 /* receive_override_options takes away from what cleanup does by default. */
 static uint32_t cleanup_flags(struct session *s)
 {
-	uint32_t flags =
-	    (CLEANUP_MASK_EXTERNAL & ~restrict_override_mask()) | cleanup_autodetect("smtpd");
+	uint32_t flags = CLEANUP_MASK_EXTERNAL & ~(restrict_override_mask() | CLEANUP_FLAG_MILTER);
 
+	flags |= cleanup_autodetect("smtpd");
 	if (s->tx.act.hold)
 		flags |= CLEANUP_FLAG_HOLD;
 	if (is_local(s))

@@ -8,6 +8,7 @@
 #include "log/log.h"
 #include "param/param.h"
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct {
 	int messages;
@@ -17,7 +18,18 @@ static struct {
 	int64_t refuse_after; /* bytes of content; -1: never */
 	bool close_after_refusal, close_before_end, close_at_once;
 	enum cleanup_status status;
+	int milters;
 } fake;
+
+static void take_milters(struct stream *s)
+{
+	int fds[3];
+	size_t n = stream_take_fds(s, fds, 3);
+
+	fake.milters = (int)n;
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+}
 
 static void note(const struct ipc_msg *m)
 {
@@ -38,8 +50,10 @@ static void note(const struct ipc_msg *m)
 
 static enum wait say_done(struct stream *s, enum cleanup_status status, const char *text)
 {
-	struct ipc_cleanup_done done = {
-	    .status = status, .text = str_of(text), .size = fake.content};
+	struct ipc_cleanup_done done = {.status = status,
+	    .text = str_of(text),
+	    .size = fake.content,
+	    .milters = str_of(fake.milters ? "state" : "")};
 
 	return ipc_send_now(s, MSG_CLEANUP_DONE, &done, FOREVER);
 }
@@ -51,8 +65,11 @@ static void serve(struct stream *s)
 
 	if (fake.close_at_once)
 		return;
+	stream_accept_fds(s);
 	while (ipc_recv(s, &m, FOREVER, &err) == WAIT_OK) {
 		note(&m);
+		if (m.type == MSG_CLEANUP_MILTER)
+			take_milters(s);
 		if (m.type == MSG_CLEANUP_CONTENT && fake.refuse_after >= 0 &&
 		    (int64_t)fake.content >= fake.refuse_after) {
 			say_done(s, CLEANUP_SIZE, "5.3.4 too big");
@@ -190,6 +207,51 @@ static void dead(void)
 	buf_free(&text);
 }
 
+static enum cleanup_status send_with_milters(
+    struct cleanup_handover *h, size_t chunks, struct buf *text)
+{
+	struct cleanup *c = start("MILTER");
+
+	for (size_t i = 0; i < chunks * 10000; i++)
+		cleanup_content(c, STR("0123456789"));
+	cleanup_milters(c, h);
+	return cleanup_commit(c, text);
+}
+
+static void milters(void)
+{
+	int fds[2] = {1, 2}, before;
+	struct cleanup_handover h = {.chain = STR("chain"), .fds = fds, .nfds = 2};
+	struct buf text = {0};
+
+	for (size_t chunks = 0; chunks < 2; chunks++) {
+		is_int(send_with_milters(&h, chunks, &text), CLEANUP_OK, "with milters");
+		ok(h.taken, "they were taken");
+		is_int(fake.milters, 2, "descriptors came");
+		is_str(buf_view(&h.state), STR("state"), "their state comes back");
+	}
+	fakeservice_stop(&service);
+	fakeservice_start(&service);
+	is_int(send_with_milters(&h, 0, &text), CLEANUP_OK, "a dead kept connection is replaced");
+	ok(h.taken && fake.milters == 2, "milters go along");
+	fake.close_before_end = true;
+	before = fake.messages;
+	is_int(send_with_milters(&h, 0, &text), CLEANUP_WRITE, "a service that dies at the end");
+	is_int(fake.messages - before, 1, "is not asked twice: milters would see it twice");
+	ok(h.taken && h.state.n == 0, "they are lost");
+	fake.close_before_end = false;
+	fakeservice_stop(&service);
+	is_int(send_with_milters(&h, 0, &text), CLEANUP_WRITE, "no service");
+	ok(!h.taken, "milters were not touched");
+	fakeservice_start(&service);
+	fake.refuse_after = 1;
+	is_int(send_with_milters(&h, 100, &text), CLEANUP_SIZE, "refused early");
+	ok(!h.taken, "milters were not touched");
+	fake.refuse_after = -1;
+	buf_free(&h.state);
+	buf_free(&text);
+}
+
 static void idle(void)
 {
 	struct ipc_pool *p = ipc_pool_new("public/cleanup", 2);
@@ -220,6 +282,7 @@ static void run(void *arg)
 	small();
 	large();
 	dead();
+	milters();
 	idle();
 	fakeservice_stop(&service);
 }

@@ -385,6 +385,53 @@ static void unix_sockets(void *arg)
 	stream_free(d);
 }
 
+/* Descriptors between ordinary data. */
+static void fds_with_data(void *arg)
+{
+	struct stream *a, *b;
+	int fds[STREAM_FDS_MAX], got[STREAM_FDS_MAX], p[2];
+	str line;
+
+	(void)arg;
+	pair(&a, &b);
+	stream_accept_fds(b);
+	if (pipe(p) < 0)
+		abort();
+	for (size_t i = 0; i < STREAM_FDS_MAX; i++)
+		fds[i] = p[1];
+	send_text(a, "before\n");
+	stream_puts(a, "with\nmore\n", soon());
+	is_int(stream_flush_fds(a, fds, 3, soon()), WAIT_OK, "send descriptors with data");
+	send_text(a, "after\n");
+	stream_gets(b, 99, &line, soon());
+	is_str(line, STR("before\n"), "what came before them");
+	stream_gets(b, 99, &line, soon());
+	is_str(line, STR("with\n"), "what came with them");
+	is_int((long long)stream_take_fds(b, got, 2), 2, "as many as are wanted");
+	ok(write(got[1], "x", 1) == 1 && (fcntl(got[1], F_GETFD) & FD_CLOEXEC), "they work");
+	close(got[0]);
+	close(got[1]);
+	stream_gets(b, 99, &line, soon());
+	stream_gets(b, 99, &line, soon());
+	is_str(line, STR("after\n"), "what came behind them");
+	is_int((long long)stream_take_fds(b, got, 2), 0, "the others are closed");
+	stream_puts(a, "x\n", soon());
+	stream_flush_fds(a, fds, STREAM_FDS_MAX, soon());
+	stream_puts(a, "y\n", soon());
+	stream_flush_fds(a, fds, 1, soon());
+	stream_gets(b, 99, &line, soon());
+	stream_gets(b, 99, &line, soon());
+	is_str(line, STR("y\n"), "more than can be kept");
+	stream_puts(a, "z\n", soon());
+	is_int(stream_flush_fds(a, fds, 0, soon()), WAIT_OK, "none at all");
+	stream_free(a);
+	stream_free(b);
+	close(p[1]);
+	is_int(read(p[0], got, 9), 1, "nothing is left open");
+	is_int(read(p[0], got, 9), 0, "nothing is left open: end");
+	close(p[0]);
+}
+
 /* Files. */
 
 static size_t got_bytes;
@@ -538,7 +585,7 @@ static void stuck(void *arg)
 int main(void)
 {
 	static void (*const tests[])(void *) = {lines, bulk, long_line, idle, cancelled, duplex,
-	    errors, no_answer, unix_sockets, files, wrapped, stuck};
+	    errors, no_answer, unix_sockets, fds_with_data, files, wrapped, stuck};
 
 	loop_init();
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
