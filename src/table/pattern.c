@@ -26,6 +26,7 @@ struct rule {
 struct pattern_table {
 	const struct pattern_engine *e;
 	struct rule *v;
+	struct bigrams *need; /* of each rule; apart, to be looked through quickly */
 	size_t n;
 	struct pattern_match match;
 	struct buf subject; /* terminated */
@@ -60,6 +61,7 @@ void pattern_unload(void *impl)
 	for (size_t i = 0; i < p->n; i++)
 		free_rule(p->e, &p->v[i]);
 	free(p->v);
+	free(p->need);
 	buf_free(&p->subject);
 	free(p);
 }
@@ -185,14 +187,21 @@ static int take_pattern(struct parse *ps, str *s, bool *negate, str *pattern, st
 	return 0;
 }
 
-static struct rule *add_rule(struct parse *ps, const struct rule *r)
+static void add_rule(struct parse *ps, const struct rule *r, str pattern, str flags)
 {
 	struct pattern_table *p = ps->p;
 
-	if ((p->n & (p->n - 1)) == 0)
-		p->v = mem_realloc(p->v, (p->n ? p->n * 2 : 1) * sizeof(*p->v));
+	if ((p->n & (p->n - 1)) == 0) {
+		size_t room = p->n ? p->n * 2 : 1;
+
+		p->v = mem_realloc(p->v, room * sizeof(*p->v));
+		p->need = mem_realloc(p->need, room * sizeof(*p->need));
+	}
 	p->v[p->n] = *r;
-	return &p->v[p->n++];
+	p->need[p->n] = (struct bigrams){{0}};
+	if (p->e->required && r->compiled)
+		p->e->required(pattern, flags, &p->need[p->n]);
+	p->n++;
 }
 
 static int compile(struct parse *ps, struct rule *r, str pattern, str flags, unsigned highest)
@@ -223,7 +232,7 @@ static void parse_rule(struct parse *ps, str line)
 		WARN(ps, "no replacement text: using empty string");
 	if (parse_result(ps, &r, line, &highest) == 0 &&
 	    compile(ps, &r, pattern, flags, highest) == 0)
-		add_rule(ps, &r);
+		add_rule(ps, &r, pattern, flags);
 	else
 		free_rule(ps->p->e, &r);
 }
@@ -244,7 +253,7 @@ static void parse_if(struct parse *ps, str line)
 		free_rule(ps->p->e, &r);
 		return;
 	}
-	add_rule(ps, &r);
+	add_rule(ps, &r, pattern, flags);
 	ps->ifs = mem_realloc(ps->ifs, (ps->nifs + 1) * sizeof(*ps->ifs));
 	ps->ifs[ps->nifs++] = ps->p->n - 1;
 }
@@ -259,7 +268,7 @@ static void parse_endif(struct parse *ps, str line)
 	}
 	if (line.n)
 		WARN(ps, "ignoring extra text after ENDIF");
-	add_rule(ps, &r);
+	add_rule(ps, &r, STR(""), STR(""));
 	ps->p->v[ps->ifs[--ps->nifs]].after = ps->p->n;
 }
 
@@ -348,6 +357,7 @@ static void substitute(
 enum table_result pattern_get(struct table *t, str key, struct buf *value, struct err *err)
 {
 	struct pattern_table *p = t->impl;
+	struct bigrams have;
 	struct err e = {0};
 
 	if (p->e->terminate) {
@@ -355,14 +365,16 @@ enum table_result pattern_get(struct table *t, str key, struct buf *value, struc
 		buf_str(&p->subject, key);
 		key = str_mem(buf_text(&p->subject), key.n);
 	}
+	bigrams_of_subject(&have, key);
 	for (size_t i = 0; i < p->n; i++) {
 		const struct rule *r = &p->v[i];
-		int matched;
+		int matched = 0;
 
 		if (r->kind == RULE_ENDIF)
 			continue;
 		p->match.n = 0;
-		matched = p->e->exec(r->compiled, key, &p->match, &e);
+		if (!bigrams_missing(&p->need[i], &have))
+			matched = p->e->exec(r->compiled, key, &p->match, &e);
 		if (matched < 0) {
 			err_set(err, "line %d: %s", r->line, e.text);
 			return TABLE_ERROR;

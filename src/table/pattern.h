@@ -2,6 +2,7 @@
 #ifndef POSTERN_TABLE_PATTERN_H
 #define POSTERN_TABLE_PATTERN_H
 
+#include "table/bigrams.h"
 #include "table/type.h"
 
 #define PATTERN_GROUPS 256 /* $1 ... $255 */
@@ -21,6 +22,8 @@ struct pattern_engine {
 	void *(*compile)(
 	    str pattern, str flags, bool want_groups, unsigned *groups, struct err *err);
 	void (*free)(void *compiled);
+	/* What every match must contain; NULL: this cannot be told. */
+	void (*required)(str pattern, str flags, struct bigrams *need);
 	/* 1 match (m is filled if it is not NULL), 0 none, -1 and err. */
 	int (*exec)(void *compiled, str subject, struct pattern_match *m, struct err *err);
 };

@@ -88,6 +88,14 @@ static void *compile(str pattern, str flags, bool want_groups, unsigned *groups,
 	return code;
 }
 
+static void required(str pattern, str flags, struct bigrams *need)
+{
+	if (str_chr(flags, 'x') >= 0) /* white space may be none, # a comment */
+		memset(need, 0, sizeof(*need));
+	else
+		bigrams_of_pcre(need, pattern);
+}
+
 static void free_code(void *compiled)
 {
 	pcre2_code_free(compiled);
@@ -117,6 +125,7 @@ static const struct pattern_engine engine = {
     .skipping = "ignoring this rule",
     .compile = compile,
     .free = free_code,
+    .required = required,
     .exec = exec,
 };
 
