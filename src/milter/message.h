@@ -6,8 +6,10 @@
 
 #include "milter/milter.h"
 
-/* What changes the envelope goes to the owner at once. 0, or -1 and err: the request makes no sense
- * (an address that cannot be), which is the milter's failure. May wait. */
+/* What changes the envelope goes to the owner when the milter has given its verdict: all that it
+ * asked for, or nothing when it failed. 0, or -1 and err: the request makes no sense, which is the
+ * milter's failure; what is only odd is better ignored with a warning. address is as the milter
+ * wrote it, mostly in <>; args are ESMTP parameters, "" none. May wait. */
 struct milter_envelope_ops {
 	int (*change_from)(void *ctx, str address, str args, struct err *err);
 	int (*add_rcpt)(void *ctx, str address, str args, struct err *err);
@@ -22,13 +24,17 @@ struct milter_envelope_ops {
 struct milter_message;
 /* Takes a header in wire form (up to and with the empty line, if there is one; copied) and a body
  * in wire form: in memory (not copied), or length bytes of file from offset when file >= 0. hidden:
- * the number of fields at the top that are not shown (what is prepended, our Received). */
+ * which field is our own Received, which milters are not shown: 0 the first (PREPENDed fields stand
+ * above it), MILTER_NO_FIELD when there is none. Insert positions count it nevertheless. */
+#define MILTER_NO_FIELD SIZE_MAX
 struct milter_message *milter_message_new(
     str header, size_t hidden, str body, int file, uint64_t offset, uint64_t length);
 void milter_message_free(struct milter_message *m);
 bool milter_message_changed(const struct milter_message *m);
-/* The present content, in order, in wire form, piece by piece; put may wait; -1 ends it. */
-int milter_message_write(struct milter_message *m, int (*put)(void *ctx, str wire), void *ctx);
+/* The present content, in order, in wire form: the header in one piece, then the body in any number
+ * of pieces; put may wait; -1 ends it. -1: put said so, or the body cannot be read (err). */
+int milter_message_write(
+    struct milter_message *m, int (*put)(void *ctx, str wire), void *ctx, struct err *err);
 
 /* Header, end of header, body and end of message, for every milter in turn, and what they change.
  * The macro callback of the chain is asked afresh for each stage. May wait. */
