@@ -51,8 +51,9 @@ void milter_chain_free(struct milter_chain *c);
 /* Whether any milter still wants to see something of this session. */
 bool milter_chain_alive(const struct milter_chain *c);
 
-/* Events, in the order of the session; each is sent to those milters that did not decline it.
- * queue_id is for the log: "NOQUEUE" before there is one. */
+/* Events, in the order of the session; each is sent to those milters that did not decline it. Every
+ * decision other than to go on is logged here, with milter, stage and time, under the queue ID that
+ * the macro callback gives for "i". client_name and client_addr: "unknown" when not known. */
 struct milter_answer milter_connect(struct milter_chain *c, const char *client_name,
     const char *client_addr, const char *client_port, const struct hostaddr *sock);
 struct milter_answer milter_helo(struct milter_chain *c, str name);
@@ -62,8 +63,9 @@ struct milter_answer milter_rcpt(struct milter_chain *c, str path, const str *ar
 /* A recipient that we refuse ourselves: shown only to milters that asked for them (SMFIP_RCPT_REJ).
  */
 void milter_rcpt_rejected(struct milter_chain *c, str path, const str *args, size_t nargs);
+bool milter_wants_rejected(const struct milter_chain *c); /* whether anybody asked for them */
 struct milter_answer milter_data(struct milter_chain *c);
-struct milter_answer milter_unknown(struct milter_chain *c, str line);
+struct milter_answer milter_unknown(struct milter_chain *c, str verb);
 /* The mail transaction has ended without a message, or with one. */
 void milter_abort(struct milter_chain *c);
 
