@@ -133,7 +133,7 @@ bool orcpt_valid(str value)
 	struct buf scratch = {0};
 	bool good;
 
-	if (semi <= 0 || (size_t)semi + 1 == value.n)
+	if (semi <= 0)
 		return false;
 	for (ptrdiff_t i = 0; i < semi; i++) {
 		char c = value.p[i];

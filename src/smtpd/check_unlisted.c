@@ -113,13 +113,24 @@ static unsigned local_flag(const struct resolved *r)
 	return r->flags & RESOLVE_LOCAL ? ADDR_FIND_LOCALPART : 0;
 }
 
+/* Local names that exist without any table. */
+static bool is_standing(const struct resolved *r)
+{
+	str local = addr_local(r->recipient);
+
+	return (r->flags & RESOLVE_LOCAL) &&
+	       (str_eq_nocase(local, STR("postmaster")) ||
+		   str_eq_nocase(local, STR("mailer-daemon")) ||
+		   str_eq_nocase(local, str_of(conf.double_bounce_sender)));
+}
+
 static enum outcome in_class_tables(struct question *q, const struct resolved *r)
 {
 	const struct class_rule *c = class_of(r);
 	struct buf value = {0};
 	enum table_result t;
 
-	if (!c || (maps_empty(*c->maps) && !(r->flags & RESOLVE_ALIAS)))
+	if (!c || is_standing(r) || (maps_empty(*c->maps) && !(r->flags & RESOLVE_ALIAS)))
 		return OUT_DUNNO; /* nobody knows the users, so all are welcome */
 	t = find(q, *c->maps, ADDR_FIND_RECIPIENT | local_flag(r), &value);
 	buf_free(&value);

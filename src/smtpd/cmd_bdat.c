@@ -31,7 +31,12 @@ static bool read_chunk(struct session *s, uint64_t size, bool keep)
 	str in;
 
 	while (left > 0) {
-		enum wait r = stream_peek(s->io, 1, &in, session_deadline(s));
+		enum wait r = WAIT_OK;
+
+		if (stream_buffered(s->io) == 0) /* it may wait for replies to what came before */
+			r = stream_flush(s->io, session_deadline(s));
+		if (r == WAIT_OK)
+			r = stream_peek(s->io, 1, &in, session_deadline(s));
 		if (r != WAIT_OK) {
 			buf_free(&out);
 			session_input_ended(s, r);
@@ -82,8 +87,11 @@ static const char *objection(struct session *s, uint64_t size, bool last)
 		log_warn("%s: null BDAT request from %s", s->tx.queue_id, s->client.namaddr);
 		return "551 5.7.1 Null BDAT request";
 	}
-	if (conf.message_size_limit > 0 && size > (uint64_t)conf.message_size_limit)
+	if (conf.message_size_limit > 0 && size > (uint64_t)conf.message_size_limit) {
+		log_warn("%s: BDAT request from %s exceeds message size limit", s->tx.queue_id,
+		    s->client.namaddr);
 		return "552 5.3.4 Chunk exceeds message size limit";
+	}
 	if (!s->content && !restrict_data(s))
 		return buf_text(&s->verdict);
 	return NULL;

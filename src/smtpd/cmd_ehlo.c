@@ -5,8 +5,11 @@
 #include "log/event.h"
 #include "log/log.h"
 #include "param/param.h"
+#include "smtpd/restrict.h"
 #include "smtpwire/esmtp.h"
 #include "table/table.h"
+
+#include <stdio.h>
 
 static struct maps *address_maps;
 
@@ -16,14 +19,22 @@ void ehlo_setup(void)
 	    conf.smtpd_discard_ehlo_keyword_address_maps, 0);
 }
 
-uint32_t ehlo_discard(struct session *s)
+int ehlo_discard(struct session *s, uint32_t *discard)
 {
+	enum table_result found = TABLE_NONE;
 	struct buf list = {0};
 	struct err err;
 	uint64_t mask;
 
-	if (maps_empty(address_maps) ||
-	    maps_get(address_maps, str_of(s->client.addr), &list, &err) != TABLE_FOUND)
+	if (!maps_empty(address_maps))
+		found = maps_get(address_maps, str_of(s->client.addr), &list, &err);
+	if (found == TABLE_ERROR) {
+		log_warn("%s", err.text);
+		log_warn("don't know what EHLO features to announce to %s", s->client.namaddr);
+		buf_free(&list);
+		return -1;
+	}
+	if (found != TABLE_FOUND)
 		buf_cstr(&list, conf.smtpd_discard_ehlo_keywords);
 	if (ehlo_mask(buf_view(&list), &mask, &err) < 0)
 		log_warn("smtpd_discard_ehlo_keywords: %s", err.text);
@@ -34,13 +45,23 @@ uint32_t ehlo_discard(struct session *s)
 		buf_free(&names);
 	}
 	buf_free(&list);
-	return (uint32_t)mask;
+	*discard = (uint32_t)mask;
+	return 0;
 }
 
 static void keyword(struct session *s, struct buf *out, uint32_t bit, const char *text)
 {
 	if (!(s->discard & bit))
 		buf_printf(out, "\n%s", text);
+}
+
+static void local_error(struct session *s)
+{
+	char reply[512];
+
+	snprintf(reply, sizeof(reply), "421 4.3.0 %s Server local data error", conf.myhostname);
+	restrict_log(s, "reject", reply);
+	session_reply(s, "%s", reply);
 }
 
 void cmd_ehlo(struct session *s, str args)
@@ -50,7 +71,10 @@ void cmd_ehlo(struct session *s, str args)
 	if (!helo_accept(s, "EHLO", args))
 		return;
 	s->protocol = "ESMTP"; /* HELO does not take it back */
-	s->discard = ehlo_discard(s);
+	if (ehlo_discard(s, &s->discard) < 0) {
+		local_error(s);
+		return;
+	}
 	buf_printf(&reply, "250 %s", conf.myhostname);
 	buf_cstr(&size, "SIZE");
 	if (conf.message_size_limit > 0)

@@ -24,8 +24,6 @@ static const char *take_size(struct session *s, str value)
 		return "501 5.5.4 Bad message size syntax";
 	if (!str_to_u64(value, &n) || n > INT64_MAX)
 		return "552 5.3.4 Message size exceeds file system imposed limit";
-	if (conf.message_size_limit > 0 && n > (uint64_t)conf.message_size_limit)
-		return "552 5.3.4 Message size exceeds fixed limit";
 	s->tx.declared_size = (int64_t)n;
 	return NULL;
 }
@@ -164,6 +162,22 @@ static bool enough_space(struct session *s)
 	return true;
 }
 
+/* What is refused for its size is logged like what rules refuse. */
+static bool fits(struct session *s)
+{
+	const char *refusal = NULL;
+
+	if (conf.message_size_limit > 0 && s->tx.declared_size > conf.message_size_limit)
+		refusal = "552 5.3.4 Message size exceeds fixed limit";
+	else if (!enough_space(s))
+		refusal = "452 4.3.1 Insufficient system storage";
+	if (!refusal)
+		return true;
+	restrict_log(s, "reject", refusal);
+	session_reply(s, "%s", refusal);
+	return false;
+}
+
 static bool parse(struct session *s, str args)
 {
 	str sender;
@@ -198,13 +212,8 @@ void cmd_mail(struct session *s, str args)
 		return;
 	}
 	transaction_reset(s);
-	if (!parse(s, args)) {
+	if (!parse(s, args) || !fits(s)) {
 		transaction_reset(s);
-		return;
-	}
-	if (!enough_space(s)) {
-		transaction_reset(s);
-		session_reply(s, "452 4.3.1 Insufficient system storage");
 		return;
 	}
 	if (!restrict_mail(s)) {

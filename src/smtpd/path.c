@@ -29,6 +29,8 @@ static bool allowed(const struct session *s, str address)
 	for (size_t i = 0; i < address.n; i++)
 		if ((unsigned char)address.p[i] < ' ' || address.p[i] == 127)
 			return false;
+	if (!conf.allow_min_user && address.n && address.p[0] == '-')
+		return false; /* commands would take it for an option */
 	return (s->tx.env.flags & SENDER_SMTPUTF8) || !conf.strict_smtputf8 ||
 	       str_is_ascii(address);
 }

@@ -236,12 +236,31 @@ static enum outcome judge_rcpt(struct eval *e)
 	return o;
 }
 
+/* The postmaster can always be reached (RFC 5321 4.5.1), and so can the sender of our probes, or
+ * others could not verify us. */
+static bool is_welcome(str rcpt)
+{
+	str probe = str_of(conf.address_verify_sender), local = rcpt;
+	ptrdiff_t at = str_rchr(rcpt, '@');
+
+	if (str_eq_nocase(rcpt, STR("postmaster")))
+		return true;
+	if (probe.n == 0 || conf.address_verify_sender_ttl > 0)
+		return false;
+	if (str_rchr(probe, '@') < 0) { /* it is completed with the origin */
+		if (at < 0 || !str_eq_nocase(str_from(rcpt, (size_t)at + 1), str_of(conf.myorigin)))
+			return false;
+		local = str_head(rcpt, (size_t)at);
+	}
+	return str_eq_nocase(local, probe);
+}
+
 bool restrict_rcpt(struct session *s)
 {
 	struct evaluation v;
 	struct eval *e;
 
-	if (is_free(s))
+	if (is_free(s) || is_welcome(s->tx.rcpt))
 		return true;
 	e = begin(&v, s);
 	return end(&v, judge_rcpt(e));

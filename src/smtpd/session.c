@@ -124,10 +124,8 @@ static bool too_many_errors(struct session *s)
 
 static void count_junk(struct session *s)
 {
-	if (++s->junk > stress_value(STRESS_JUNK)) {
-		s->junk = 0;
+	if (++s->junk > stress_value(STRESS_JUNK))
 		s->errors++;
-	}
 }
 
 static bool is_denied(struct session *s, const struct command_row *c)
@@ -195,12 +193,12 @@ static void read_commands(struct session *s)
 {
 	struct buf line = {0};
 
-	while (!s->ending) {
+	while (!s->ending && !too_many_errors(s)) {
 		enum wait w = input_line(s, &line);
 
 		if (w != WAIT_OK)
 			session_input_ended(s, w);
-		else if (!too_many_errors(s) && input_accept(s, &line))
+		else if (input_accept(s, &line))
 			one_command(s, buf_view(&line));
 		stress_request_ends(s->io);
 		buf_free(&line); /* nothing is kept while the client thinks */

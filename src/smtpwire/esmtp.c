@@ -38,7 +38,7 @@ void ehlo_print(struct buf *out, uint64_t mask)
 
 	for (int at = 0; at < EHLO_COUNT; at++)
 		if (mask & (uint64_t)1 << at)
-			buf_printf(out, "%s%s", out->n > start ? ", " : "", ehlo_name(at));
+			buf_printf(out, "%s%s", out->n > start ? " " : "", ehlo_name(at));
 }
 
 /* RFC 5321 4.1.1.1: ehlo-line = ehlo-keyword *( SP ehlo-param ) */

@@ -23,7 +23,7 @@ const char *ehlo_name(enum ehlo_index at);
 /* smtpd_discard_ehlo_keywords and the like: words separated by commas or spaces, case ignored.
  * Unknown words draw err (the known ones are in *mask). 0 or -1. */
 int ehlo_mask(str list, uint64_t *mask, struct err *err);
-/* "SIZE, DSN" for the log line of discarded keywords. Appends. */
+/* "SIZE DSN" for the log line of discarded keywords. Appends. */
 void ehlo_print(struct buf *out, uint64_t mask);
 
 /* What a server's EHLO reply says. */
