@@ -5,6 +5,7 @@
 #include "log/log.h"
 #include "mail/dsn.h"
 #include "param/param.h"
+#include "smtpd/proxy.h"
 #include "smtpd/restrict.h"
 
 struct action {
@@ -86,6 +87,16 @@ static bool too_early(struct action *c, const char *word)
 	return true;
 }
 
+/* Mail that goes through a before-queue filter never sees our cleanup service. */
+static bool unavailable(struct action *c, const char *word)
+{
+	if (!proxy_configured())
+		return false;
+	log_warn("access table %s: with smtpd_proxy_filter specified, action %s is unavailable",
+	    c->table, word);
+	return true;
+}
+
 static void log_action(struct action *c, const char *verb, const char *text)
 {
 	restrict_log(c->e->s, verb,
@@ -130,7 +141,7 @@ static enum outcome act_discard(struct action *c)
 
 static enum outcome act_filter(struct action *c)
 {
-	if (too_early(c, "FILTER"))
+	if (too_early(c, "FILTER") || unavailable(c, "FILTER"))
 		return OUT_DUNNO;
 	if (str_chr(c->arg, ':') <= 0) {
 		log_warn("access table %s has FILTER entry \"%.*s\" without transport:destination",
@@ -153,7 +164,7 @@ static bool has_address(struct action *c, const char *word)
 
 static enum outcome act_redirect(struct action *c)
 {
-	if (too_early(c, "REDIRECT") || !has_address(c, "REDIRECT"))
+	if (too_early(c, "REDIRECT") || unavailable(c, "REDIRECT") || !has_address(c, "REDIRECT"))
 		return OUT_DUNNO;
 	log_triggers(c, "redirect", "REDIRECT");
 	c->e->s->tx.act.redirect = keep(c);
@@ -162,7 +173,7 @@ static enum outcome act_redirect(struct action *c)
 
 static enum outcome act_bcc(struct action *c)
 {
-	if (too_early(c, "BCC") || !has_address(c, "BCC"))
+	if (too_early(c, "BCC") || unavailable(c, "BCC") || !has_address(c, "BCC"))
 		return OUT_DUNNO;
 	log_triggers(c, "bcc", "BCC");
 	c->e->s->tx.act.bcc = keep(c);

@@ -10,6 +10,7 @@
 #include "mail/dsn.h"
 #include "param/param.h"
 #include "smtpd/path.h"
+#include "smtpd/proxy.h"
 #include "smtpd/restrict.h"
 #include "smtpwire/cmd.h"
 #include "smtpwire/esmtp.h"
@@ -134,12 +135,19 @@ static bool asks_utf8(str rest)
 	return false;
 }
 
+/* What a message takes while it waits for the before-queue filter (smtpd_proxy_options). */
+static uint64_t collected(void)
+{
+	return proxy_configured() && proxy_late() ? (uint64_t)conf.message_size_limit : 0;
+}
+
 /* queue_minfree and room for a message of the largest size (as documented: 1.5 times). */
 static bool enough_space(struct session *s)
 {
 	static int64_t checked_us; /* statvfs() is asked once a second */
 	static uint64_t space;
 	struct statvfs fs;
+	uint64_t left;
 	int64_t now = clock_mono_us();
 
 	if (now - checked_us > 1000000 && statvfs(".", &fs) == 0) {
@@ -148,13 +156,14 @@ static bool enough_space(struct session *s)
 	}
 	if (checked_us == 0)
 		return true;
-	if (space / 1.5 < conf.message_size_limit || space < (uint64_t)conf.queue_minfree ||
-	    space / 1.5 < (uint64_t)s->tx.declared_size) {
+	left = space > collected() ? space - collected() : 0;
+	if (left / 1.5 < conf.message_size_limit || left < (uint64_t)conf.queue_minfree ||
+	    left / 1.5 < (uint64_t)s->tx.declared_size) {
 		static int64_t warned_us;
 		if (now - warned_us > 60 * 1000000L) {
 			log_warn("not enough free space in mail queue: %llu bytes < 1.5*message "
 				 "size limit",
-			    (unsigned long long)space);
+			    (unsigned long long)left);
 			warned_us = now;
 		}
 		return false;
@@ -180,7 +189,7 @@ static bool fits(struct session *s)
 
 static bool parse(struct session *s, str args)
 {
-	str sender;
+	str sender, all = args;
 	uint32_t utf8 = asks_utf8(args) && conf.smtputf8_enable ? SENDER_SMTPUTF8 : 0;
 
 	if (!smtp_cmd_keyword(&args, "FROM") || args.n == 0) {
@@ -194,6 +203,7 @@ static bool parse(struct session *s, str args)
 	}
 	s->tx.env.flags = 0;
 	s->tx.sender = s->tx.env.address = sender;
+	s->tx.mail_args = arena_str(&s->tx.arena, all);
 	return take_params(s, args);
 }
 
@@ -223,7 +233,9 @@ void cmd_mail(struct session *s, str args)
 	}
 	s->tx.arrival_us = clock_wall_us();
 	s->tx.open = true;
-	if (!conf.smtpd_delay_open_until_valid_rcpt)
-		transaction_open(s);
+	if (!conf.smtpd_delay_open_until_valid_rcpt && !transaction_open(s)) {
+		transaction_reset(s);
+		return;
+	}
 	session_reply(s, "250 2.1.0 Ok");
 }

@@ -7,6 +7,7 @@
 #include "mail/dsn.h"
 #include "param/param.h"
 #include "smtpd/path.h"
+#include "smtpd/proxy.h"
 #include "smtpd/restrict.h"
 #include "smtpwire/cmd.h"
 #include "smtpwire/esmtp.h"
@@ -66,8 +67,17 @@ static bool over_limit(struct session *s)
 	return true;
 }
 
-/* Only accepted recipients take memory that lasts. */
-static void accept_rcpt(struct session *s, struct ipc_env_rcpt env)
+static void grow_args(struct transaction *tx, size_t cap)
+{
+	str *more = arena_alloc(&tx->arena, cap * sizeof(*more));
+
+	if (tx->nrcpts)
+		memcpy(more, tx->rcpt_args, tx->nrcpts * sizeof(*more));
+	tx->rcpt_args = more;
+}
+
+/* Only accepted recipients take memory that lasts. args: the command's, for a filter. */
+static void accept_rcpt(struct session *s, struct ipc_env_rcpt env, str args)
 {
 	struct transaction *tx = &s->tx;
 
@@ -81,8 +91,12 @@ static void accept_rcpt(struct session *s, struct ipc_env_rcpt env)
 		if (tx->nrcpts)
 			memcpy(more, tx->rcpts, tx->nrcpts * sizeof(*more));
 		tx->rcpts = more;
+		if (tx->proxied)
+			grow_args(tx, cap);
 		tx->rcpts_cap = cap;
 	}
+	if (tx->proxied)
+		tx->rcpt_args[tx->nrcpts] = arena_str(&tx->arena, args);
 	tx->rcpts[tx->nrcpts++] = env;
 }
 
@@ -110,8 +124,13 @@ static void one_rcpt(struct session *s, str args, struct arena *a)
 		session_reply_text(s, buf_view(&s->verdict));
 		return;
 	}
-	accept_rcpt(s, env);
-	transaction_open(s);
+	if (!transaction_open(s))
+		return;
+	if (s->tx.proxy && proxy_rcpt(s->tx.proxy, args) < 0) {
+		session_reply_text(s, proxy_refusal(s->tx.proxy));
+		return;
+	}
+	accept_rcpt(s, env, args);
 	session_reply(s, "250 2.1.5 Ok");
 }
 

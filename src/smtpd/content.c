@@ -25,6 +25,8 @@ static const struct destination *choose(const struct session *s)
 		return &dest_nowhere;
 	if (standalone_drops())
 		return &dest_drop;
+	if (s->tx.proxied)
+		return &dest_proxy;
 	return &dest_cleanup;
 }
 
@@ -40,6 +42,8 @@ bool content_begin(struct session *s)
 	struct content *c = arena_zero(&s->tx.arena, sizeof(*c));
 
 	c->stuff.lead.on = true;
+	if (s->tx.proxied && (s->tx.act.hold || s->tx.act.discard))
+		transaction_to_queue(s);
 	c->dest = choose(s);
 	c->to = c->dest->begin(s);
 	if (!c->to)
@@ -54,7 +58,9 @@ void content_head(struct session *s, struct buf *out)
 		buf_str(out, s->tx.act.prepend[i]);
 		buf_cstr(out, "\r\n");
 	}
-	received_header(s, out);
+	/* A message on its way through several filters carries the header of the first gateway. */
+	if (!s->tx.proxied || !s->forwarded)
+		received_header(s, out);
 }
 
 void content_put(struct session *s, str wire)

@@ -3,9 +3,10 @@
 
 #include "mail/dsn.h"
 #include "param/param.h"
+#include "smtpd/proxy.h"
 #include "smtpd/restrict.h"
 
-static bool is_local(struct session *s)
+bool content_is_local(struct session *s)
 {
 	if (s->forwarded && s->forwarded->source)
 		return strcasecmp(s->forwarded->source, "LOCAL") == 0;
@@ -53,7 +54,7 @@ static void put_attributes(struct session *s, struct cleanup *c)
 {
 	const struct client *cl = &s->client;
 
-	attr(c, "rewrite_context", is_local(s) ? "local" : "remote");
+	attr(c, "rewrite_context", content_is_local(s) ? "local" : "remote");
 	put_origin(s, c);
 	attr(c, "client_name", cl->name);
 	attr(c, "reverse_client_name", cl->reverse_name);
@@ -77,28 +78,40 @@ static void put_action(struct cleanup *c, const char *action, str value)
 		cleanup_put(c, MSG_CLEANUP_ENV, &m);
 }
 
+/* What is on hold that was meant for the before-queue filter goes through it when it is released.
+ */
+static str filter_of(const struct session *s)
+{
+	if (proxy_configured())
+		return proxy_as_filter();
+	return s->tx.act.filter.n ? s->tx.act.filter : str_of(conf.content_filter);
+}
+
 static void put_envelope(struct session *s, struct cleanup *c)
 {
 	struct transaction *tx = &s->tx;
 
 	cleanup_put(c, MSG_ENV_SENDER, &tx->env);
 	put_attributes(s, c);
-	put_action(c, "filter", tx->act.filter.n ? tx->act.filter : str_of(conf.content_filter));
+	put_action(c, "filter", filter_of(s));
 	put_action(c, "redirect", tx->act.redirect);
 	put_action(c, "bcc", tx->act.bcc);
 	for (size_t i = 0; i < tx->nrcpts; i++)
 		cleanup_put(c, MSG_ENV_RCPT, &tx->rcpts[i]);
 }
 
-/* receive_override_options takes away from what cleanup does by default. */
+/* receive_override_options takes away from what cleanup does by default. What comes back from the
+ * before-queue filter is mapped and checked then. */
 static uint32_t cleanup_flags(struct session *s)
 {
 	uint32_t flags = CLEANUP_MASK_EXTERNAL & ~(restrict_override_mask() | CLEANUP_FLAG_MILTER);
 
 	flags |= cleanup_autodetect("smtpd");
+	if (proxy_configured())
+		flags &= ~(uint32_t)(CLEANUP_FLAG_MAP | CLEANUP_FLAG_BCC | CLEANUP_FLAG_FILTER);
 	if (s->tx.act.hold)
 		flags |= CLEANUP_FLAG_HOLD;
-	if (is_local(s))
+	if (content_is_local(s))
 		flags |= CLEANUP_FLAG_LOCAL_HEADERS;
 	return flags;
 }

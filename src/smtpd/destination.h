@@ -19,7 +19,10 @@ struct destination {
 extern const struct destination dest_cleanup; /* the queue */
 extern const struct destination dest_drop;    /* the maildrop queue, by postdrop */
 extern const struct destination dest_nowhere; /* DISCARD */
+extern const struct destination dest_proxy;   /* the before-queue filter */
 
+/* The message is one of our own network's: by XFORWARD, or local_header_rewrite_clients. */
+bool content_is_local(struct session *s);
 /* What stands in front of the client's own content: PREPENDed lines, Received. Appends. */
 void content_head(struct session *s, struct buf *out);
 /* The reply to a message that was queued as id. */

@@ -17,8 +17,9 @@ static void put_hidden(struct session *s, struct buf *text)
 {
 	char date[CLOCK_MAIL_DATE];
 
-	buf_printf(
-	    text, "Received: by %s (%s) id %s", conf.myhostname, conf.mail_name, s->tx.queue_id);
+	buf_printf(text, "Received: by %s (%s)", conf.myhostname, conf.mail_name);
+	if (s->tx.queue_id[0])
+		buf_printf(text, " id %s", s->tx.queue_id);
 	buf_printf(text, "; %s", clock_mail_date(s->tx.arrival_us / 1000000, date));
 }
 

@@ -20,13 +20,37 @@ void reply_setup(void)
 	footer_setup();
 }
 
+/* "550-5.7.0 no\n550 5.7.0 never": a reply of somebody else, each line with its code. Others have
+ * the code in front only. */
+static bool has_codes(str text)
+{
+	ptrdiff_t end = str_chr(text, '\n');
+	str next = str_from(text, (size_t)(end + 1));
+
+	return end > 3 && text.p[3] == '-' && next.n > 3 && memcmp(next.p, text.p, 3) == 0 &&
+	       (next.p[3] == '-' || next.p[3] == ' ');
+}
+
+static void soften_line(struct buf *text, size_t at)
+{
+	if (text->n < at + 3 || text->p[at] != '5')
+		return;
+	text->p[at] = '4';
+	if (text->n > at + 4 && text->p[at + 4] == '5' &&
+	    dsn_valid(str_from(buf_view(text), at + 4)) > 0)
+		text->p[at + 4] = '4';
+}
+
 void reply_soften(struct buf *text)
 {
-	if (!conf.soft_bounce || text->n < 3 || text->p[0] != '5')
+	bool all = has_codes(buf_view(text));
+
+	if (!conf.soft_bounce)
 		return;
-	text->p[0] = '4';
-	if (text->n > 4 && text->p[4] == '5' && dsn_valid(str_from(buf_view(text), 4)) > 0)
-		text->p[4] = '4';
+	soften_line(text, 0);
+	for (size_t i = 0; all && i < text->n; i++)
+		if (text->p[i] == '\n')
+			soften_line(text, i + 1);
 }
 
 /* smtpd_reject_filter_maps: the whole refusal is the key, the result another refusal. */
@@ -73,6 +97,19 @@ static void tarpit(struct session *s)
 		co_sleep(conf.smtpd_error_sleep_time * 1000L);
 }
 
+static void put_lines(struct buf *wire, str lines)
+{
+	str line;
+
+	while (str_split(&lines, '\n', &line)) {
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		for (size_t i = 0; i < line.n; i++)
+			buf_char(wire, (unsigned char)line.p[i] < ' ' ? '?' : line.p[i]);
+		buf_cstr(wire, "\r\n");
+	}
+}
+
 static void put(struct session *s, struct buf *text, str footer)
 {
 	struct buf wire = {0};
@@ -85,7 +122,10 @@ static void put(struct session *s, struct buf *text, str footer)
 		dsn = STR("4.3.5");
 		rest = STR("Server configuration error");
 	}
-	if (dsn.n) { /* behind a code of the same class only: milters and tables may say anything */
+	if (has_codes(buf_view(text))) {
+		put_lines(&wire, buf_view(text));
+	} else if (dsn.n) { /* behind a code of the same class only: milters and tables may say
+			       anything */
 		char class[16] = "";
 		memcpy(class, dsn.p, dsn.n < sizeof(class) ? dsn.n : sizeof(class) - 1);
 		reply_put(&wire, code, class, rest, true);

@@ -308,6 +308,11 @@ bool restrict_data(struct session *s)
 	return late_stage(s, LIST_DATA);
 }
 
+bool restrict_asks_at_end(void)
+{
+	return lists[LIST_END_OF_DATA]->n > 0;
+}
+
 bool restrict_end_of_data(struct session *s)
 {
 	return late_stage(s, LIST_END_OF_DATA);

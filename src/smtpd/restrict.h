@@ -20,6 +20,8 @@ bool restrict_vrfy(struct session *s, str address);
 bool restrict_etrn(struct session *s, str site);
 bool restrict_data(struct session *s);
 bool restrict_end_of_data(struct session *s);
+/* There are rules for the end of data. */
+bool restrict_asks_at_end(void);
 
 /* local_header_rewrite_clients: header addresses of this client's mail are completed as local ones.
  */

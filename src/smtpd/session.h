@@ -68,6 +68,10 @@ struct transaction {
 	str rcpt;	   /* the recipient being judged, as given; empty: none */
 	uint64_t size;	   /* of the content, once it is known */
 	struct message_actions act;
+	bool opened;		     /* logged, and with a queue ID or proxied */
+	bool proxied;		     /* it goes to the before-queue filter: no queue ID */
+	struct proxy *proxy;	     /* proxied: the conversation, once there is one */
+	str mail_args, *rcpt_args;   /* as the client gave them, of rcpts; for the filter */
 	char queue_id[QUEUE_ID_MAX]; /* "" before the transaction is opened */
 };
 
@@ -107,7 +111,8 @@ void session_greet(struct session *s);
 /* Forgets or sets the HELO name. */
 void session_set_helo(struct session *s, str name);
 
-/* Queues a reply: text is "250 2.1.0 Ok", several lines separated by '\n'. Counts errors, applies
+/* Queues a reply: text is "250 2.1.0 Ok", several lines separated by '\n', which may each have the
+ * code ("250-..." but for the last: a reply of a filter that is passed on). Counts errors, applies
  * soft_bounce, filters, footers, the error delay and 421/521 disconnects. May wait. */
 void session_reply(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void session_reply_text(struct session *s, str text);
@@ -123,10 +128,14 @@ void session_input_ended(struct session *s, enum wait how);
 bool session_flush(struct session *s);
 
 /* Ends the mail transaction (end of data, EHLO, a refused MAIL): forgets sender, recipients,
- * content. */
+ * content. May wait (the before-queue filter). */
 void transaction_reset(struct session *s);
-/* Gives the transaction its queue ID, with the log line that tells the client. */
-void transaction_open(struct session *s);
+/* Opens the transaction, if it is not open yet: gives it its queue ID, or begins to speak with the
+ * before-queue filter; with the log line that tells the client. False: it cannot be now, and a
+ * reply was made. May wait. */
+bool transaction_open(struct session *s);
+/* A transaction that was meant for the before-queue filter goes to the queue. May wait. */
+void transaction_to_queue(struct session *s);
 /* Forgets what XFORWARD told: at RSET and at the end of data. */
 void forwarded_reset(struct session *s);
 

@@ -6,6 +6,7 @@
 #include "smtpd/nonsmtp.h"
 #include "smtpd/peer.h"
 #include "smtpd/pipelining.h"
+#include "smtpd/proxy.h"
 #include "smtpd/restrict.h"
 #include "smtpd/session.h"
 #include "smtpd/stress.h"
@@ -23,5 +24,6 @@ void smtpd_setup(void)
 	etrn_setup();
 	nonsmtp_setup();
 	pipelining_module_setup();
+	proxy_setup();
 	restrict_setup();
 }

@@ -2,17 +2,30 @@
 #include "log/event.h"
 #include "param/param.h"
 #include "smtpd/content.h"
+#include "smtpd/proxy.h"
 #include "smtpd/session.h"
 #include "smtpd/standalone.h"
 
 #include <stdlib.h>
 
+/* What was said to the client is on its way before the filter takes its time to say goodbye. */
+static void leave_proxy(struct session *s)
+{
+	if (!s->tx.proxy)
+		return;
+	session_flush(s);
+	proxy_close(s->tx.proxy);
+	s->tx.proxy = NULL;
+}
+
 void transaction_reset(struct session *s)
 {
-	struct arena arena = s->tx.arena;
+	struct arena arena;
 
 	if (s->content)
 		content_abort(s);
+	leave_proxy(s);
+	arena = s->tx.arena;
 	arena_free(&arena);
 	memset(&s->tx, 0, sizeof(s->tx));
 	s->bdat = BDAT_NONE;
@@ -29,14 +42,11 @@ static void upstream(const struct forwarded *f, struct buf *out)
 		buf_printf(out, ":%s", f->port ? f->port : "unknown");
 }
 
-void transaction_open(struct session *s)
+static void log_client(struct session *s)
 {
 	const struct forwarded *f = s->forwarded;
 	struct buf up = {0}, sender = {0};
 
-	if (s->tx.queue_id[0] || standalone_drops())
-		return;
-	queue_id_new(s->tx.queue_id);
 	if (f)
 		upstream(f, &up);
 	buf_str(&sender, s->tx.sasl_sender);
@@ -44,6 +54,45 @@ void transaction_open(struct session *s)
 	    sender.n ? buf_text(&sender) : NULL, f ? f->ident : NULL, up.n ? buf_text(&up) : NULL);
 	buf_free(&up);
 	buf_free(&sender);
+}
+
+/* The filter hears MAIL; what it says of it is the client's reply. */
+static bool open_proxy(struct session *s)
+{
+	struct proxy *p = proxy_open(s, s->tx.mail_args);
+
+	if (!proxy_failed(p)) {
+		s->tx.proxy = p;
+		return true;
+	}
+	session_reply_text(s, proxy_refusal(p));
+	session_flush(s);
+	proxy_close(p);
+	return false;
+}
+
+bool transaction_open(struct session *s)
+{
+	bool stays = s->tx.act.hold || s->tx.act.discard;
+
+	if (s->tx.opened || standalone_drops())
+		return true;
+	s->tx.proxied = proxy_configured() && !stays;
+	if (s->tx.proxied && !proxy_late() && !open_proxy(s))
+		return false;
+	if (!s->tx.proxied)
+		queue_id_new(s->tx.queue_id);
+	s->tx.opened = true;
+	log_client(s);
+	return true;
+}
+
+void transaction_to_queue(struct session *s)
+{
+	leave_proxy(s);
+	s->tx.proxied = false;
+	queue_id_new(s->tx.queue_id);
+	log_client(s);
 }
 
 void forwarded_reset(struct session *s)

@@ -1,0 +1,196 @@
+/* The before-queue filter as destination.
+ *
+ * As a rule content goes to it as it comes. It is collected first where the answer to the end of
+ * data is not the filter's alone: with smtpd_proxy_options=speed_adjust, which speaks to it only
+ * then, and with rules for that stage, which may put the message on hold. Such a message goes to
+ * the queue instead, and through the filter when it is released. */
+#include "smtpd/destination.h"
+
+#include "log/event.h"
+#include "log/log.h"
+#include "smtpd/proxy.h"
+#include "smtpd/restrict.h"
+#include "smtpd/spool.h"
+
+struct to_proxy {
+	struct session *s;
+	struct spool *spool; /* NULL: content goes straight to the filter */
+};
+
+static bool collects(void)
+{
+	return proxy_late() || restrict_asks_at_end();
+}
+
+/* DATA, and what stands before the client's content. */
+static int begin_data(struct session *s)
+{
+	struct buf head = {0};
+
+	if (proxy_data(s->tx.proxy) < 0)
+		return -1;
+	content_head(s, &head);
+	proxy_put(s->tx.proxy, buf_view(&head));
+	buf_free(&head);
+	return 0;
+}
+
+static void *begin(struct session *s)
+{
+	struct to_proxy *to = arena_zero(&s->tx.arena, sizeof(*to));
+
+	to->s = s;
+	if (collects()) {
+		to->spool = spool_new();
+	} else if (begin_data(s) < 0) {
+		session_reply_text(s, proxy_refusal(s->tx.proxy));
+		return NULL;
+	}
+	return to;
+}
+
+static void put(void *arg, str wire)
+{
+	struct to_proxy *to = arg;
+
+	if (to->spool)
+		spool_put(to->spool, wire);
+	else
+		proxy_put(to->s->tx.proxy, wire);
+}
+
+static void log_verdict(struct session *s, const char *verb, str reply)
+{
+	struct buf text = {0}, sender = {0};
+
+	buf_str(&text, reply);
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '\n')
+			text.p[i] = ' ';
+	buf_str(&sender, s->tx.sasl_sender);
+	log_smtpd_proxy(verb, s->stage, buf_text(&text), s->tx.sender,
+	    s->tx.nrcpts ? s->tx.rcpts[s->tx.nrcpts - 1].address : LOG_NONE, s->protocol, s->helo,
+	    s->sasl_method, s->sasl_username, buf_text(&sender));
+	buf_free(&sender);
+	buf_free(&text);
+}
+
+static void refuse(struct session *s, str reply)
+{
+	log_verdict(s, "reject", reply);
+	session_reply_text(s, reply);
+}
+
+static void take(struct session *s, str reply)
+{
+	log_verdict(s, "accept", reply);
+	s->errors = s->junk = 0;
+	session_reply_text(s, reply);
+}
+
+/* --- collected messages */
+
+/* Everything up to DATA, where that has waited for the end. */
+static int open_late(struct session *s)
+{
+	struct transaction *tx = &s->tx;
+
+	if (!tx->proxy)
+		tx->proxy = proxy_open(s, tx->mail_args);
+	else
+		return 0;
+	if (proxy_failed(tx->proxy))
+		return -1;
+	for (size_t i = 0; i < tx->nrcpts; i++)
+		if (proxy_rcpt(tx->proxy, tx->rcpt_args[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int send_collected(struct session *s, struct spool *spool)
+{
+	str memory;
+	int file;
+
+	if (open_late(s) < 0 || begin_data(s) < 0)
+		return -1;
+	file = spool_place(spool, &memory);
+	if (file >= 0)
+		proxy_put_file(s->tx.proxy, file, spool_size(spool));
+	else
+		proxy_put(s->tx.proxy, memory);
+	return 0;
+}
+
+struct diversion {
+	const struct destination *dest;
+	void *to;
+};
+
+static int divert_piece(void *arg, str piece)
+{
+	struct diversion *d = arg;
+
+	d->dest->put(d->to, piece);
+	return 0;
+}
+
+/* A message that the last rules put on hold (or discard) does not go to the filter. */
+static void divert(struct session *s, struct spool *spool, const struct destination *dest)
+{
+	struct diversion d = {.dest = dest};
+	struct err err;
+
+	transaction_to_queue(s);
+	d.to = dest->begin(s);
+	if (spool_read(spool, divert_piece, &d, &err) == 0) {
+		dest->commit(s, d.to);
+		return;
+	}
+	log_warn("%s: %s", s->tx.queue_id, err.text);
+	dest->abort(d.to);
+	session_reply(s, "451 4.3.0 Error: queue file write error");
+}
+
+/* False: the client has its answer. */
+static bool flush_spool(struct session *s, struct spool *spool)
+{
+	struct err err;
+
+	if (spool_end(spool, &err) < 0) {
+		log_warn("%s", err.text);
+		session_reply(s, "451 4.3.0 Error: queue file write error");
+		return false;
+	}
+	if (s->tx.act.discard)
+		divert(s, spool, &dest_nowhere);
+	else if (s->tx.act.hold)
+		divert(s, spool, &dest_cleanup);
+	else if (send_collected(s, spool) < 0)
+		refuse(s, proxy_refusal(s->tx.proxy));
+	else
+		return true;
+	return false;
+}
+
+static void commit(struct session *s, void *arg)
+{
+	struct to_proxy *to = arg;
+
+	if (!to->spool || flush_spool(s, to->spool)) {
+		if (proxy_end(s->tx.proxy) < 0)
+			refuse(s, proxy_refusal(s->tx.proxy));
+		else
+			take(s, proxy_reply(s->tx.proxy));
+	}
+	spool_free(to->spool);
+}
+
+static void give_up(void *arg)
+{
+	struct to_proxy *to = arg;
+
+	spool_free(to->spool);
+}
+
+const struct destination dest_proxy = {begin, put, commit, give_up};
