@@ -15,7 +15,7 @@ static const struct row {
     {"PROTO", "log_protocol_name", 1},
     {"HELO", "log_helo_name", 1},
     {"IDENT", "log_ident", 1},
-    {"SOURCE", "log_message_origin", 1},
+    {"SOURCE", "rewrite_context", 1},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 

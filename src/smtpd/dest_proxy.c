@@ -68,9 +68,8 @@ static void log_verdict(struct session *s, const char *verb, str reply)
 		if (text.p[i] == '\n')
 			text.p[i] = ' ';
 	buf_str(&sender, s->tx.sasl_sender);
-	log_smtpd_proxy(verb, s->stage, buf_text(&text), s->tx.sender,
-	    s->tx.nrcpts ? s->tx.rcpts[s->tx.nrcpts - 1].address : LOG_NONE, s->protocol, s->helo,
-	    s->sasl_method, s->sasl_username, buf_text(&sender));
+	log_smtpd_proxy(verb, s->stage, buf_text(&text), s->tx.sender, s->tx.rcpts[0].address,
+	    s->protocol, s->helo, s->sasl_method, s->sasl_username, buf_text(&sender));
 	buf_free(&sender);
 	buf_free(&text);
 }

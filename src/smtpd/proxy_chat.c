@@ -113,9 +113,10 @@ int proxy_ask(struct proxy *p, str line, int code, bool pass)
 	if (proxy_listen(p) < 0)
 		return -1;
 	class = p->reply.code / 100;
-	if (p->reply.code == code || class == code)
+	/* Who talks nonsense before the content is not trusted with it. */
+	if (!p->reply.garbage && (p->reply.code == code || class == code))
 		return 0;
 	log_refusal(p, line);
-	p->passed = pass && (class == 4 || class == 5);
+	p->passed = pass && !p->reply.garbage && (class == 4 || class == 5);
 	return -1;
 }
