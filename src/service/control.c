@@ -46,6 +46,7 @@ void control_report(void)
 static void second_over(void *arg)
 {
 	(void)arg;
+	memory_second(loop_load());
 	control_report();
 }
 

@@ -122,6 +122,7 @@ int service_main(int argc, char **argv, const struct service *service)
 	if (chdir(conf.queue_directory) < 0)
 		log_fatal("chdir %s: %s", conf.queue_directory, strerror(errno));
 	raise_limits();
+	memory_setup();
 	loop_init();
 	log_batch(true);
 	scope_init(&worker.scope);

@@ -43,6 +43,9 @@ void control_busy(void);   /* a session began: see to it that reports are sent o
 /* The worker is to end when its sessions have (master_gone: soon). */
 void service_drain_requested(bool master_gone);
 
+void memory_setup(void);
+void memory_second(int load); /* once a second while there are sessions; load in percent */
+
 void stdio_serve(void); /* one session on descriptors 0 and 1. May wait. */
 
 #endif
