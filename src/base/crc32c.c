@@ -38,32 +38,35 @@ static uint32_t update_table(uint32_t crc, const unsigned char *p, size_t n)
 	return crc;
 }
 
+/* --- by the processor, where it can. step8() and step1() are its instructions. */
+
 #if defined(__x86_64__)
+
+#define CPU_CRC __attribute__((target("sse4.2")))
 
 static bool cpu_has_crc(void)
 {
 	return __builtin_cpu_supports("sse4.2");
 }
 
-__attribute__((target("sse4.2"))) static uint32_t update_cpu(
-    uint32_t crc, const unsigned char *p, size_t n)
+CPU_CRC static inline uint32_t step8(uint32_t crc, const unsigned char *p)
 {
-	uint64_t c = crc, v;
+	uint64_t v;
 
-	for (; n >= 8; n -= 8, p += 8) {
-		memcpy(&v, p, 8);
-		c = __builtin_ia32_crc32di(c, v);
-	}
-	crc = (uint32_t)c;
-	while (n--)
-		crc = __builtin_ia32_crc32qi(crc, *p++);
-	return crc;
+	memcpy(&v, p, 8);
+	return (uint32_t)__builtin_ia32_crc32di(crc, v);
+}
+
+CPU_CRC static inline uint32_t step1(uint32_t crc, unsigned char byte)
+{
+	return __builtin_ia32_crc32qi(crc, byte);
 }
 
 #elif defined(__aarch64__) && defined(__linux__)
 
 #include <sys/auxv.h>
 
+#define CPU_CRC
 #define CAP_CRC32 (1u << 7) /* HWCAP_CRC32 */
 
 static bool cpu_has_crc(void)
@@ -71,18 +74,18 @@ static bool cpu_has_crc(void)
 	return getauxval(AT_HWCAP) & CAP_CRC32;
 }
 
-static uint32_t update_cpu(uint32_t crc, const unsigned char *p, size_t n)
+static inline uint32_t step8(uint32_t crc, const unsigned char *p)
 {
 	uint64_t v;
 
-	for (; n >= 8; n -= 8, p += 8) {
-		memcpy(&v, p, 8);
-		__asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(v));
-	}
-	for (; n--; p++)
-		__asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1"
-			: "+r"(crc)
-			: "r"((uint32_t)*p));
+	memcpy(&v, p, 8);
+	__asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(v));
+	return crc;
+}
+
+static inline uint32_t step1(uint32_t crc, unsigned char byte)
+{
+	__asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(crc) : "r"((uint32_t)byte));
 	return crc;
 }
 
@@ -91,6 +94,67 @@ static uint32_t update_cpu(uint32_t crc, const unsigned char *p, size_t n)
 static bool cpu_has_crc(void)
 {
 	return false;
+}
+
+#endif
+
+#ifdef CPU_CRC
+
+/* The instruction takes three cycles, but one can begin in each: so three stretches are summed side
+ * by side. The sum of two stretches in a row is that of the first, moved on by the length of the
+ * second, xor that of the second begun with zero. */
+#define STRETCH 1024
+
+static uint32_t moved[4][256]; /* a sum moved on by STRETCH zero bytes, by its four bytes */
+
+CPU_CRC static void moved_make(void)
+{
+	uint32_t bits[32];
+
+	for (int bit = 0; bit < 32; bit++) {
+		static const unsigned char zero[8];
+		uint32_t crc = (uint32_t)1 << bit;
+
+		for (int i = 0; i < STRETCH; i += 8)
+			crc = step8(crc, zero);
+		bits[bit] = crc;
+	}
+	for (int byte = 0; byte < 4; byte++)
+		for (int v = 0; v < 256; v++)
+			for (int bit = 0; bit < 8; bit++)
+				if (v >> bit & 1)
+					moved[byte][v] ^= bits[byte * 8 + bit];
+}
+
+static uint32_t move(uint32_t crc)
+{
+	return moved[0][crc & 255] ^ moved[1][crc >> 8 & 255] ^ moved[2][crc >> 16 & 255] ^
+	       moved[3][crc >> 24];
+}
+
+CPU_CRC static uint32_t update_cpu(uint32_t crc, const unsigned char *p, size_t n)
+{
+	for (; n >= 3 * STRETCH; n -= 3 * STRETCH, p += 3 * STRETCH) {
+		uint32_t second = 0, third = 0;
+
+		for (int i = 0; i < STRETCH; i += 8) {
+			crc = step8(crc, p + i);
+			second = step8(second, p + STRETCH + i);
+			third = step8(third, p + 2 * STRETCH + i);
+		}
+		crc = move(move(crc) ^ second) ^ third;
+	}
+	for (; n >= 8; n -= 8, p += 8)
+		crc = step8(crc, p);
+	while (n--)
+		crc = step1(crc, *p++);
+	return crc;
+}
+
+#else
+
+static void moved_make(void)
+{
 }
 
 #define update_cpu update_table
@@ -103,6 +167,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void choose(void)
 {
 	if (cpu_has_crc()) {
+		moved_make();
 		update = update_cpu;
 		return;
 	}

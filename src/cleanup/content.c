@@ -69,9 +69,22 @@ static void check_size(struct message *m)
 	message_fail(m, CLEANUP_SIZE, NULL);
 }
 
+/* Not of what was kept from an earlier piece, or has been changed. */
+static bool is_plain(const struct message *m, str wire)
+{
+	const char *from = m->plain.p;
+
+	return from && wire.p >= from && wire.p + wire.n <= from + m->plain.n;
+}
+
 static void to_queue(struct message *m, str wire)
 {
-	wire_facts_feed(m->header_done ? &m->body : &m->head, wire);
+	struct wire_facts *f = m->header_done ? &m->body : &m->head;
+
+	if (is_plain(m, wire))
+		wire_facts_feed_plain(f, wire);
+	else
+		wire_facts_feed(f, wire);
 	check_size(m);
 	store(m, wire);
 }
@@ -235,19 +248,10 @@ static void refuse_characters(struct message *m, str wire)
 	}
 }
 
-/* A CR that ends no line is rare: look for one before paying for the clean copy. */
-static bool needs_cleaning(struct message *m, str wire)
+/* A CR that ends no line is rare, and the clean copy is not for nothing. */
+static bool needs_cleaning(const struct message *m, const struct wire_scan *scan)
 {
-	const char *p = wire.p, *end = wire.p + wire.n;
-
-	if (m->clean.strip || m->clean.cr_)
-		return true;
-	while ((p = memchr(p, '\r', (size_t)(end - p)))) {
-		if (p + 1 == end || p[1] != '\n')
-			return true;
-		p += 2;
-	}
-	return false;
+	return m->cleaning && (m->clean.strip || m->clean.cr_ || scan->stray_cr);
 }
 
 static void parse(struct message *m, str wire)
@@ -264,13 +268,17 @@ static void parse(struct message *m, str wire)
 
 void content_put(struct message *m, str wire)
 {
+	struct wire_scan scan;
+
 	if (!m->content_begun)
 		begin(m);
 	if (!storing(m))
 		return;
 	if (reject && m->checking && m->status == CLEANUP_OK)
 		refuse_characters(m, wire);
-	if (m->cleaning && needs_cleaning(m, wire)) {
+	scan = wire_scan(wire);
+	m->plain = scan.eight_bit || scan.nul ? (str){0} : wire;
+	if (needs_cleaning(m, &scan)) {
 		struct buf clean = {0};
 
 		wire_clean_feed(&m->clean, wire, &clean);
@@ -280,6 +288,7 @@ void content_put(struct message *m, str wire)
 		parse(m, wire);
 	}
 	flush(m);
+	m->plain = (str){0};
 }
 
 static void end_stages(struct message *m)

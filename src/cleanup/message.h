@@ -31,6 +31,7 @@ struct message {
 	struct wire_facts head, body;
 	struct wire_clean clean;
 	bool cleaning;
+	str plain; /* the piece that is being parsed, if it has neither 8-bit nor zero bytes */
 	struct mime_down *down; /* force_mime_input_conversion */
 	bool content_begun, header_done;
 	char last;	  /* byte that the queue was given last */

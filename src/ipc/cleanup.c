@@ -9,10 +9,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-/* Up to this many bytes are kept here until the end of the message, and go out in one write: small
- * messages can be sent again when a kept connection turns out to be dead. A larger one goes over a
- * fresh connection. */
+/* Up to this many bytes are kept here until the end of the message, and go out in one write. Small
+ * messages can so be sent again when a kept connection turns out to be dead; of a large one what
+ * was sent is remembered until cleanup has begun to read it. */
 #define GATHER	  (64 * 1024)
+#define PIECE_MAX (64 * 1024) /* usual piece of content, for the first size of a large buffer */
 #define POOL_IDLE 32
 
 struct cleanup {
@@ -20,6 +21,8 @@ struct cleanup {
 	const char *socket;    /* the pool's name; lives as long as the process */
 	struct stream *stream; /* NULL: nothing was sent yet */
 	struct buf out;	       /* frames not sent yet */
+	struct buf sent;       /* frames sent before, while kept */
+	bool kept;	       /* stream is an old connection, and cleanup has not begun to read */
 	size_t content_at;     /* of the content frame at the end of out */
 	bool growing;	       /* there is one */
 	bool failed, answered;
@@ -103,6 +106,41 @@ static enum wait send_out(struct cleanup *c)
 	return w == WAIT_OK ? stream_flush(c->stream, soon()) : w;
 }
 
+/* A cleanup that has begun to read a message stays until its end. */
+static void look_whether_begun(struct cleanup *c)
+{
+	if (!c->kept || (c->sent.n > 0 && stream_unread_by_peer(c->stream) >= c->sent.n))
+		return;
+	c->kept = c->sent.n == 0;
+	buf_free(&c->sent);
+}
+
+/* After a failure: true when the connection was an old one, and a new one stands where it stood. */
+static bool reopened(struct cleanup *c, struct err *err)
+{
+	bool fresh;
+
+	if (!c->kept || co_cancelled())
+		return false;
+	ipc_pool_drop(c->pool, c->stream);
+	c->kept = false;
+	c->stream = ipc_pool_get(c->pool, true, &fresh, soon(), err);
+	if (c->stream == NULL)
+		return false;
+	/* A failure shows when the rest is sent. */
+	stream_write(c->stream, c->sent.p, c->sent.n, soon());
+	buf_free(&c->sent);
+	return true;
+}
+
+static void pushed(struct cleanup *c)
+{
+	if (c->kept)
+		buf_str(&c->sent, buf_view(&c->out));
+	buf_clear(&c->out);
+	c->growing = false;
+}
+
 /* Sends what is gathered of a large message. */
 static void push(struct cleanup *c)
 {
@@ -111,22 +149,25 @@ static void push(struct cleanup *c)
 	enum wait w;
 
 	if (c->stream == NULL) {
-		c->stream = ipc_pool_get(c->pool, true, &fresh, soon(), &err);
-		if (c->stream == NULL) {
-			fail(c, &err);
+		c->stream = ipc_pool_get(c->pool, false, &fresh, soon(), &err);
+		c->kept = !fresh;
+	} else {
+		look_whether_begun(c);
+	}
+	while (c->stream) {
+		w = send_out(c);
+		if (w == WAIT_OK && !stream_input_ready(c->stream)) {
+			pushed(c);
 			return;
 		}
-	}
-	w = send_out(c);
-	buf_clear(&c->out);
-	c->growing = false;
-	if (w == WAIT_OK && !stream_input_ready(c->stream))
-		return;
-	if (!refused_early(c)) {
+		if (refused_early(c))
+			return;
 		err_set(
 		    &err, "send message: %s", w == WAIT_OK ? "unexpected answer" : wait_name(w));
-		fail(c, &err);
+		if (!reopened(c, &err))
+			break;
 	}
+	fail(c, &err);
 }
 
 static bool ended(const struct cleanup *c)
@@ -157,17 +198,44 @@ static void set_u32(char *p, size_t v)
 		p[i] = (char)(v >> 8 * i);
 }
 
-/* Adds to the content frame at the end of out, whose one field is a string. */
-static void grow_content(struct cleanup *c, str wire)
+/* The content frame at the end of out, whose one field is a string. */
+static void open_content(struct cleanup *c)
 {
-	char *frame;
-	size_t n;
+	struct ipc_cleanup_content m = {.data = STR("")};
 
-	buf_str(&c->out, wire);
-	frame = c->out.p + c->content_at;
-	n = c->out.n - c->content_at - IPC_HEAD - 4;
+	if (c->growing)
+		return;
+	c->growing = true;
+	c->content_at = c->out.n;
+	ipc_put(&c->out, MSG_CLEANUP_CONTENT, &m);
+}
+
+static void set_content_length(struct cleanup *c)
+{
+	char *frame = c->out.p + c->content_at;
+	size_t n = c->out.n - c->content_at - IPC_HEAD - 4;
+
 	set_u32(frame + 4, n + 4);
 	set_u32(frame + IPC_HEAD, n);
+}
+
+struct buf *cleanup_content_room(struct cleanup *c)
+{
+	if (ended(c))
+		return NULL;
+	open_content(c);
+	if (c->out.n > GATHER / 4)
+		buf_room(&c->out, GATHER + PIECE_MAX - c->out.n);
+	return &c->out;
+}
+
+void cleanup_content_added(struct cleanup *c)
+{
+	if (ended(c))
+		return;
+	set_content_length(c);
+	if (c->out.n >= GATHER)
+		push(c);
 }
 
 void cleanup_content(struct cleanup *c, str wire)
@@ -176,18 +244,10 @@ void cleanup_content(struct cleanup *c, str wire)
 		size_t room = c->out.n < GATHER ? GATHER - c->out.n : 1;
 		str part = str_head(wire, room);
 
-		if (!c->growing) {
-			struct ipc_cleanup_content m = {.data = part};
-
-			c->growing = true;
-			c->content_at = c->out.n;
-			ipc_put(&c->out, MSG_CLEANUP_CONTENT, &m);
-		} else {
-			grow_content(c, part);
-		}
+		open_content(c);
+		buf_str(&c->out, part);
 		wire = str_from(wire, part.n);
-		if (c->out.n >= GATHER)
-			push(c);
+		cleanup_content_added(c);
 	}
 }
 
@@ -215,6 +275,7 @@ void cleanup_line(struct cleanup *c, const char *fmt, ...)
 static void cleanup_free(struct cleanup *c)
 {
 	buf_free(&c->out);
+	buf_free(&c->sent);
 	buf_free(&c->text);
 	buf_free(&c->line);
 	free(c);
@@ -287,9 +348,12 @@ static void finish_large(struct cleanup *c)
 {
 	struct err err = {0};
 
-	if (finish(c, &err) != WAIT_OK) {
-		fail(c, &err);
-		return;
+	look_whether_begun(c);
+	while (finish(c, &err) != WAIT_OK) {
+		if (!may_repeat(c) || !reopened(c, &err)) {
+			fail(c, &err);
+			return;
+		}
 	}
 	ipc_pool_put(c->pool, c->stream);
 	c->stream = NULL;

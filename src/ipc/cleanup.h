@@ -47,6 +47,10 @@ void cleanup_put(struct cleanup *c, enum msg type,
     const void *msg); /* ENV_SENDER, ENV_ATTR, ENV_RCPT, CLEANUP_ENV */
 void cleanup_attr(struct cleanup *c, const char *name, str value);
 void cleanup_content(struct cleanup *c, str wire); /* any number of bytes, wire form */
+/* The same without a copy: append wire form (not more than some 100 KB) to what the first returns,
+ * if it is not NULL, then call the second. Nothing else of the conversation in between. */
+struct buf *cleanup_content_room(struct cleanup *c);
+void cleanup_content_added(struct cleanup *c);
 /* Convenience for messages we make ourselves: one line without its end; dot-stuffs and adds CRLF.
  */
 void cleanup_line(struct cleanup *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -118,7 +118,7 @@ static void make_room(struct stream *s, size_t need)
 	}
 	want = need > unread(s) + IN_MIN ? need - unread(s) : IN_MIN;
 	if (s->poll->in_full && s->in.cap < IN_AHEAD)
-		want = s->in.cap * 2 - 1 - s->in.n;
+		want = s->in.cap * 4 - 1 - s->in.n;
 	if (s->in.cap == 0 && want < IN_FIRST)
 		want = IN_FIRST - 1;
 	room = s->in.cap ? s->in.cap - s->in.n - 1 : 0;
@@ -126,6 +126,8 @@ static void make_room(struct stream *s, size_t need)
 		return;
 	buf_drop(&s->in, s->in_at);
 	s->in_at = 0;
+	if (s->in.n == 0)
+		buf_free(&s->in); /* realloc() would copy what is of no use any more */
 	buf_room(&s->in, want);
 }
 

@@ -101,6 +101,10 @@ void stream_accept_fds(struct stream *s);
  * closed. They are close-on-exec. Returns how many. Never waits. */
 size_t stream_take_fds(struct stream *s, int *fds, size_t max);
 
+/* Of a UNIX stream: how much of what was sent the peer has not read yet, at least (the kernel
+ * counts its own overhead too). 0 when that is not known. */
+size_t stream_unread_by_peer(const struct stream *s);
+
 /* Connects. NULL and err (code is the errno; ETIMEDOUT when the deadline passed, ECANCELED).
  * bind_to may be NULL. May wait. */
 struct stream *stream_connect(

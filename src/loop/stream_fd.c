@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -193,4 +195,11 @@ enum wait stream_flush_fds(struct stream *s, const int *fds, size_t n, int64_t d
 			r = WAIT_ERROR;
 	}
 	return r;
+}
+
+size_t stream_unread_by_peer(const struct stream *s)
+{
+	int n;
+
+	return ioctl(s->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }

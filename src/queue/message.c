@@ -1,6 +1,7 @@
 /* Messages on their way into the queue. */
 #include "queue/message.h"
 
+#include "base/crc32c.h"
 #include "base/mem.h"
 #include "loop/work.h"
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 
 #define SPILL_PIECE (256u << 10) /* gathered before it goes to the file */
+#define RESERVE	    (64u << 10)	 /* a message larger than that gets memory in large steps */
 
 static size_t process_memory; /* of the contents of all messages */
 
@@ -72,6 +74,16 @@ static int message_spill(struct queue_message *m, struct err *err)
 	return s.result;
 }
 
+/* Few steps of growth: each copies all there is. */
+static void message_reserve(struct queue_message *m, size_t n)
+{
+	size_t need = m->content.n + n,
+	       size = need > 4 * RESERVE ? MESSAGE_MEMORY + SPILL_PIECE : 4 * RESERVE;
+
+	if (need > RESERVE && need > m->content.cap)
+		buf_room(&m->content, size - m->content.n);
+}
+
 int queue_message_content(struct queue_message *m, str wire, struct err *err)
 {
 	size_t limit = m->spilled ? SPILL_PIECE : MESSAGE_MEMORY;
@@ -81,7 +93,10 @@ int queue_message_content(struct queue_message *m, str wire, struct err *err)
 	while (wire.n > 0) {
 		str part = str_head(wire, SPILL_PIECE);
 
+		message_reserve(m, part.n);
 		buf_str(&m->content, part);
+		if (!m->spilled) /* now, while it is in the processor's cache */
+			m->content_crc = crc32c(m->content_crc, part.p, part.n);
 		message_account(m);
 		m->length += part.n;
 		wire = str_from(wire, part.n);

@@ -109,7 +109,7 @@ static uint64_t batch_place(struct queue_writer *w, struct batch *b, struct queu
 	    .envelope_length = (uint32_t)m->envelope.n,
 	    .content_length = (uint32_t)m->content.n,
 	    .envelope_crc = crc32c(0, m->envelope.p, m->envelope.n),
-	    .content_crc = crc32c(0, m->content.p, m->content.n),
+	    .content_crc = m->content_crc,
 	};
 	uint64_t length = record_length(m->envelope.n, m->content.n);
 

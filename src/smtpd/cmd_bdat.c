@@ -26,7 +26,6 @@ static bool parse(str args, uint64_t *size, bool *last)
 /* Passes the chunk's octets on (keep) or skips them; false when the client has gone. */
 static bool read_chunk(struct session *s, uint64_t size, bool keep)
 {
-	struct buf out = {0};
 	uint64_t left = size;
 	str in;
 
@@ -38,21 +37,18 @@ static bool read_chunk(struct session *s, uint64_t size, bool keep)
 		if (r == WAIT_OK)
 			r = stream_peek(s->io, 1, &in, session_deadline(s));
 		if (r != WAIT_OK) {
-			buf_free(&out);
 			session_input_ended(s, r);
 			return false;
 		}
 		in = str_head(in, left < in.n ? left : in.n);
 		if (keep) {
-			content_unstuffed(s, in, &out);
-			content_put(s, buf_view(&out));
-			buf_clear(&out);
+			content_unstuffed(s, in, content_room(s));
+			content_added(s);
 		}
 		left -= in.n;
 		stream_consume(s->io, in.n);
 		stress_request_data(s->io, in.n);
 	}
-	buf_free(&out);
 	return true;
 }
 

@@ -13,7 +13,6 @@
 /* Reads content until the end of data; false when the client has gone. */
 static bool read_content(struct session *s, struct wire_in *w)
 {
-	struct buf out = {0};
 	enum wire_state state = WIRE_MORE;
 	uint64_t received = 0;
 	size_t used;
@@ -22,19 +21,16 @@ static bool read_content(struct session *s, struct wire_in *w)
 	while (state == WIRE_MORE) {
 		enum wait r = stream_peek(s->io, 1, &in, session_deadline(s));
 		if (r != WAIT_OK) {
-			buf_free(&out);
 			session_input_ended(s, r);
 			return false;
 		}
-		state = wire_in_feed(w, in, &out, &used);
+		state = wire_in_feed(w, in, content_room(s), &used);
 		received += used;
 		stream_consume(s->io, used);
 		stress_request_data(s->io, used);
 		content_count(s, received, w->size);
-		content_put(s, buf_view(&out));
-		buf_clear(&out);
+		content_added(s);
 	}
-	buf_free(&out);
 	return true;
 }
 

@@ -13,8 +13,10 @@
 
 struct content {
 	const struct destination *dest;
-	void *to;		 /* NULL: it was refused early */
-	const char *refusal;	 /* reply for the end of data; NULL: none */
+	void *to;	     /* NULL: it was refused early */
+	const char *refusal; /* reply for the end of data; NULL: none */
+	struct buf piece;    /* where the destination takes no direct way */
+	bool direct;
 	uint64_t received;	 /* bytes from the client */
 	struct wire_stuff stuff; /* BDAT */
 };
@@ -71,6 +73,31 @@ void content_put(struct session *s, str wire)
 		give_up(c);
 	if (c->to)
 		c->dest->put(c->to, wire);
+}
+
+struct buf *content_room(struct session *s)
+{
+	struct content *c = s->content;
+	struct buf *room = NULL;
+
+	if (!c->refusal && c->to && c->dest->room)
+		room = c->dest->room(c->to);
+	c->direct = room != NULL;
+	return room ? room : &c->piece;
+}
+
+void content_added(struct session *s)
+{
+	struct content *c = s->content;
+
+	if (!c->direct) {
+		content_put(s, buf_view(&c->piece));
+		buf_clear(&c->piece);
+	} else if (c->refusal) {
+		give_up(c);
+	} else {
+		c->dest->added(c->to);
+	}
 }
 
 void content_count(struct session *s, uint64_t received, uint64_t size)
@@ -139,6 +166,7 @@ void content_unstuffed_end(struct session *s, struct buf *out)
 void content_abort(struct session *s)
 {
 	give_up(s->content);
+	buf_free(&s->content->piece);
 	s->content = NULL;
 }
 
@@ -174,6 +202,7 @@ void content_end(struct session *s)
 	else
 		commit(s, c);
 	give_up(c);
+	buf_free(&c->piece);
 	transaction_reset(s);
 	forwarded_reset(s);
 }

@@ -9,6 +9,10 @@
 bool content_begin(struct session *s);
 /* Content in wire form. May wait. */
 void content_put(struct session *s, str wire);
+/* The same without a copy: append wire form to what the first returns, count it, and call the
+ * second. May wait. */
+struct buf *content_room(struct session *s);
+void content_added(struct session *s);
 /* Ends the message and answers the client with the destination's verdict; resets the transaction.
  * May wait. */
 void content_end(struct session *s);

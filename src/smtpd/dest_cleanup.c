@@ -144,6 +144,20 @@ static void put(void *arg, str wire)
 	cleanup_content(to->cleanup, wire);
 }
 
+static struct buf *room(void *arg)
+{
+	struct to_cleanup *to = arg;
+
+	return cleanup_content_room(to->cleanup);
+}
+
+static void added(void *arg)
+{
+	struct to_cleanup *to = arg;
+
+	cleanup_content_added(to->cleanup);
+}
+
 /* Replies to the end of data by cleanup's verdict. */
 static const char *const verdict_text[] = {
     [CLEANUP_BAD] = "451 4.3.0 Error: internal error",
@@ -215,4 +229,4 @@ static void give_up(void *arg)
 	cleanup_abort(to->cleanup);
 }
 
-const struct destination dest_cleanup = {begin, put, commit, give_up};
+const struct destination dest_cleanup = {begin, put, commit, give_up, room, added};

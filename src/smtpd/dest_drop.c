@@ -45,7 +45,7 @@ static void abort_drop(void *drop)
 	drop_abort(drop);
 }
 
-const struct destination dest_drop = {begin_drop, put_drop, commit_drop, abort_drop};
+const struct destination dest_drop = {begin_drop, put_drop, commit_drop, abort_drop, NULL, NULL};
 
 /* --- DISCARD */
 
@@ -71,4 +71,5 @@ static void abort_nowhere(void *to)
 	(void)to;
 }
 
-const struct destination dest_nowhere = {begin_nowhere, put_nowhere, commit_nowhere, abort_nowhere};
+const struct destination dest_nowhere = {
+    begin_nowhere, put_nowhere, commit_nowhere, abort_nowhere, NULL, NULL};

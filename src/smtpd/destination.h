@@ -14,6 +14,10 @@ struct destination {
 	void (*commit)(struct session *s, void *to);
 	/* Forgets the message. Ends to. */
 	void (*abort)(void *to);
+	/* put() without a copy: wire form is appended to what room() returns (NULL: nothing is
+	 * wanted any more), then added() is called. Both NULL where it makes no difference. */
+	struct buf *(*room)(void *to);
+	void (*added)(void *to);
 };
 
 extern const struct destination dest_cleanup; /* the queue */

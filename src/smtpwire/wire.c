@@ -5,18 +5,42 @@
 
 /* --- facts */
 
-static bool has_high_bit(const char *p, size_t n)
-{
-	uint64_t word, seen = 0;
-	size_t i = 0;
+#define SCAN_BLOCK 1024
 
-	for (; i + 8 <= n; i += 8) {
-		memcpy(&word, p + i, 8);
-		seen |= word;
+struct scan {
+	unsigned char high, nul, stray;
+};
+
+/* n bytes, and one more that is only looked at. No branches: compilers make vector code of it. */
+static inline void scan_bytes(struct scan *s, const unsigned char *p, size_t n)
+{
+	unsigned char high = 0, nul = 0, stray = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		high |= p[i];
+		nul |= p[i] == 0;
+		stray |= (p[i] == '\r') & (p[i + 1] != '\n');
 	}
-	for (; i < n; i++)
-		seen |= (uint64_t)(unsigned char)p[i];
-	return seen & UINT64_C(0x8080808080808080);
+	s->high |= high;
+	s->nul |= nul;
+	s->stray |= stray;
+}
+
+struct wire_scan wire_scan(str wire)
+{
+	const unsigned char *p = (const unsigned char *)wire.p;
+	struct scan s = {0};
+	size_t n = wire.n;
+
+	for (; n > SCAN_BLOCK; n -= SCAN_BLOCK, p += SCAN_BLOCK)
+		scan_bytes(&s, p, SCAN_BLOCK);
+	if (n > 0) {
+		scan_bytes(&s, p, n - 1);
+		s.high |= p[n - 1];
+		s.nul |= p[n - 1] == 0;
+		s.stray |= p[n - 1] == '\r';
+	}
+	return (struct wire_scan){s.high >> 7, s.nul, s.stray};
 }
 
 static void line_ended(struct wire_facts *f)
@@ -31,10 +55,17 @@ static void line_ended(struct wire_facts *f)
 
 void wire_facts_feed(struct wire_facts *f, str wire)
 {
+	struct wire_scan scan = wire_scan(wire);
+
+	f->eight_bit |= scan.eight_bit;
+	f->nul |= scan.nul;
+	wire_facts_feed_plain(f, wire);
+}
+
+void wire_facts_feed_plain(struct wire_facts *f, str wire)
+{
 	const char *p = wire.p, *end = wire.p + wire.n, *cr;
 
-	f->eight_bit = f->eight_bit || has_high_bit(wire.p, wire.n);
-	f->nul = f->nul || (wire.n && memchr(wire.p, 0, wire.n));
 	f->size += wire.n;
 	while (p < end) {
 		if (f->cr_) {

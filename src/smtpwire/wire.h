@@ -18,8 +18,17 @@ struct wire_facts {
 	bool inside_, cr_;
 };
 void wire_facts_feed(struct wire_facts *f, str wire);
+/* The same for a piece that has neither 8-bit nor zero bytes. */
+void wire_facts_feed_plain(struct wire_facts *f, str wire);
 /* Adds the facts of another stretch of the same content; both end at a line end. */
 void wire_facts_add(struct wire_facts *f, const struct wire_facts *more);
+
+/* What is unusual in a piece, found in one quick pass. */
+struct wire_scan {
+	bool eight_bit, nul;
+	bool stray_cr; /* a CR that no LF follows; one at the end counts */
+};
+struct wire_scan wire_scan(str wire);
 
 /* --- DATA as it comes from the client. */
 enum wire_newline {	       /* smtpd_forbid_bare_newline, for this client */

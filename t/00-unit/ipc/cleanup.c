@@ -17,6 +17,8 @@ static struct {
 	/* behaviour */
 	int64_t refuse_after; /* bytes of content; -1: never */
 	bool close_after_refusal, close_before_end, close_at_once;
+	bool hang_up; /* once, when the next message comes over a kept connection, without reading
+			 it */
 	enum cleanup_status status;
 	int milters;
 } fake;
@@ -83,6 +85,10 @@ static void serve(struct stream *s)
 			if (fake.close_before_end)
 				return;
 			say_done(s, fake.status, fake.status ? "4.3.0 hm" : "");
+			if (fake.hang_up) {
+				stream_wait_input(s, FOREVER);
+				return;
+			}
 		}
 	}
 }
@@ -207,6 +213,25 @@ static void dead(void)
 	buf_free(&text);
 }
 
+/* The service ends its idle connection in the moment when the next message comes. */
+static void hangs_up(void)
+{
+	static const size_t sizes[] = {1, 7, 14, 50, 500};
+	struct buf text = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		int before = fake.messages;
+
+		fake.hang_up = true;
+		is_int(send_large(1, &text), CLEANUP_OK, "a connection is kept");
+		fake.hang_up = false;
+		is_int(send_large(sizes[i], &text), CLEANUP_OK, "it is closed, and replaced");
+		is_int(fake.messages - before, 2, "the message arrives once");
+		is_int((long long)fake.content, (long long)sizes[i] * 10000, "and whole");
+	}
+	buf_free(&text);
+}
+
 static enum cleanup_status send_with_milters(
     struct cleanup_handover *h, size_t chunks, struct buf *text)
 {
@@ -282,6 +307,7 @@ static void run(void *arg)
 	small();
 	large();
 	dead();
+	hangs_up();
 	milters();
 	idle();
 	fakeservice_stop(&service);

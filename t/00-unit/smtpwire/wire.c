@@ -282,6 +282,40 @@ static void test_facts(void)
 	ok(f.eight_bit && f.nul && f.max_line == 12 && f.lines == 2 && f.size == 16, "added");
 }
 
+/* A stray character at every place of a piece that is longer than a step of the scan. */
+static void test_scan(void)
+{
+	static char text[2500];
+	bool good = true;
+	struct wire_scan s;
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = "abc\r\n"[i % 5];
+	s = wire_scan(str_mem(text, sizeof(text)));
+	ok(!s.eight_bit && !s.nul && !s.stray_cr, "nothing unusual");
+	s = wire_scan(str_mem(text, sizeof(text) - 1));
+	ok(s.stray_cr, "a CR at the end may be a stray one");
+	s = wire_scan(STR(""));
+	ok(!s.eight_bit && !s.nul && !s.stray_cr, "an empty piece");
+	for (size_t i = 0; i < sizeof(text); i++) {
+		char old = text[i];
+
+		if (old == '\r' || old == '\n')
+			continue;
+		text[i] = '\r';
+		s = wire_scan(str_mem(text, sizeof(text)));
+		good = good && s.stray_cr && !s.eight_bit && !s.nul;
+		text[i] = '\0';
+		s = wire_scan(str_mem(text, sizeof(text)));
+		good = good && s.nul && !s.eight_bit && !s.stray_cr;
+		text[i] = '\x80';
+		s = wire_scan(str_mem(text, sizeof(text)));
+		good = good && s.eight_bit && !s.nul && !s.stray_cr;
+		text[i] = old;
+	}
+	ok(good, "anything unusual is seen wherever it is");
+}
+
 static void test_clean(void)
 {
 	static const struct {
@@ -349,6 +383,7 @@ int main(void)
 	test_many_crs();
 	test_stuff();
 	test_facts();
+	test_scan();
 	test_clean();
 	test_fold();
 	return done();
