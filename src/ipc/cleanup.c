@@ -135,8 +135,12 @@ static bool reopened(struct cleanup *c, struct err *err)
 
 static void pushed(struct cleanup *c)
 {
-	if (c->kept)
+	if (c->kept && c->sent.n == 0) {
+		c->sent = c->out;
+		c->out = (struct buf){0};
+	} else if (c->kept) {
 		buf_str(&c->sent, buf_view(&c->out));
+	}
 	buf_clear(&c->out);
 	c->growing = false;
 }

@@ -192,4 +192,4 @@ static void give_up(void *arg)
 	spool_free(to->spool);
 }
 
-const struct destination dest_proxy = {begin, put, commit, give_up};
+const struct destination dest_proxy = {begin, put, commit, give_up, NULL, NULL};
