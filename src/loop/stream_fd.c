@@ -4,8 +4,8 @@
 #include "loop/stream.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <linux/sockios.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -12,7 +12,7 @@
 struct queue_message {
 	struct queue_writer *writer;
 	char id[QUEUE_ID_MAX];
-	struct buf content; /* all of it, or what has not gone to the file yet */
+	struct buf content;   /* all of it, or what has not gone to the file yet */
 	uint32_t content_crc; /* of what is in memory, unless something has spilled */
 	uint64_t length;
 	size_t counted; /* bytes of content that are in the process's account */
