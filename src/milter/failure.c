@@ -27,10 +27,16 @@ void milter_log(struct milter *m, enum milter_stage stage, const char *what, str
 {
 	char id[64], time[32];
 	int64_t us = clock_mono_us() - m->asked_us;
+	struct buf line = {0};
 
+	buf_str(&line, detail);
+	for (size_t i = 0; i < line.n; i++)
+		if (line.p[i] == '\n')
+			line.p[i] = ' ';
 	snprintf(time, sizeof(time), "%.4f", (double)us / 1e6);
 	log_milter(milter_queue_id(m->chain, id, sizeof(id)), m->conf->name,
-	    milter_stages[stage].name, m->chain->client, what, time, detail);
+	    milter_stages[stage].name, m->chain->client, what, time, buf_view(&line));
+	buf_free(&line);
 }
 
 void milter_close(struct milter *m, bool quit)

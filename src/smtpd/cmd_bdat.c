@@ -4,6 +4,7 @@
 #include "log/log.h"
 #include "param/param.h"
 #include "smtpd/content.h"
+#include "smtpd/milters.h"
 #include "smtpd/restrict.h"
 #include "smtpd/stress.h"
 #include "smtpwire/cmd.h"
@@ -88,7 +89,7 @@ static const char *objection(struct session *s, uint64_t size, bool last)
 		    s->client.namaddr);
 		return "552 5.3.4 Chunk exceeds message size limit";
 	}
-	if (!s->content && !restrict_data(s))
+	if (!s->content && (!restrict_data(s) || !milters_data(s)))
 		return buf_text(&s->verdict);
 	return NULL;
 }

@@ -6,6 +6,7 @@
 #include "loop/loop.h"
 #include "param/param.h"
 #include "smtpd/content.h"
+#include "smtpd/milters.h"
 #include "smtpd/restrict.h"
 #include "smtpd/stress.h"
 #include "smtpwire/wire.h"
@@ -44,7 +45,7 @@ static bool may_begin(struct session *s, str args)
 		session_reply(s, "554 5.5.1 Error: no valid recipients");
 	} else if (args.n > 0) {
 		session_reply(s, "501 5.5.4 Syntax: DATA");
-	} else if (!restrict_data(s)) {
+	} else if (!restrict_data(s) || !milters_data(s)) {
 		session_reply_text(s, buf_view(&s->verdict));
 	} else {
 		return true;

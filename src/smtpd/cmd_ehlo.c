@@ -75,6 +75,8 @@ void cmd_ehlo(struct session *s, str args)
 		local_error(s);
 		return;
 	}
+	if (s->milters_refuse)
+		s->discard |= ~(uint32_t)EHLO_ENHANCEDSTATUSCODES;
 	buf_printf(&reply, "250 %s", conf.myhostname);
 	buf_cstr(&size, "SIZE");
 	if (conf.message_size_limit > 0)

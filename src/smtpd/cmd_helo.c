@@ -3,6 +3,7 @@
 #include "smtpd/session.h"
 
 #include "param/param.h"
+#include "smtpd/milters.h"
 #include "smtpd/restrict.h"
 
 #include <stdlib.h>
@@ -41,7 +42,10 @@ bool helo_accept(struct session *s, const char *verb, str args)
 		return false;
 	}
 	free(old);
-	return true;
+	if (milters_helo(s))
+		return true;
+	session_reply_text(s, buf_view(&s->verdict));
+	return false;
 }
 
 void cmd_helo(struct session *s, str args)

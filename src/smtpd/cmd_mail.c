@@ -9,6 +9,7 @@
 #include "mail/addr.h"
 #include "mail/dsn.h"
 #include "param/param.h"
+#include "smtpd/milters.h"
 #include "smtpd/path.h"
 #include "smtpd/proxy.h"
 #include "smtpd/restrict.h"
@@ -226,7 +227,7 @@ void cmd_mail(struct session *s, str args)
 		transaction_reset(s);
 		return;
 	}
-	if (!restrict_mail(s)) {
+	if (!restrict_mail(s) || !milters_mail(s, args)) {
 		session_reply_text(s, buf_view(&s->verdict));
 		transaction_reset(s);
 		return;

@@ -6,6 +6,7 @@
 #include "mail/addr.h"
 #include "mail/dsn.h"
 #include "param/param.h"
+#include "smtpd/milters.h"
 #include "smtpd/path.h"
 #include "smtpd/proxy.h"
 #include "smtpd/restrict.h"
@@ -121,6 +122,11 @@ static void one_rcpt(struct session *s, str args, struct arena *a)
 		return;
 	s->tx.rcpt = env.address;
 	if (!restrict_rcpt(s)) {
+		milters_rcpt_refused(s, args);
+		session_reply_text(s, buf_view(&s->verdict));
+		return;
+	}
+	if (!milters_rcpt(s, args)) {
 		session_reply_text(s, buf_view(&s->verdict));
 		return;
 	}

@@ -3,6 +3,7 @@
 
 #include "mail/dsn.h"
 #include "param/param.h"
+#include "smtpd/milters.h"
 #include "smtpd/proxy.h"
 #include "smtpd/restrict.h"
 
@@ -210,11 +211,14 @@ static void put_late_actions(struct session *s, struct to_cleanup *to)
 static void commit(struct session *s, void *arg)
 {
 	struct to_cleanup *to = arg;
+	struct milters_away *away;
 	enum cleanup_status status;
 	struct buf text = {0};
 
 	put_late_actions(s, to);
+	away = milters_hand_over(s, to->cleanup);
 	status = cleanup_commit(to->cleanup, &text);
+	milters_take_back(s, away);
 	if (status == CLEANUP_OK)
 		content_queued(s, str_of(s->tx.queue_id));
 	else

@@ -6,6 +6,7 @@
 #include "param/param.h"
 #include "smtpd/content.h"
 #include "smtpd/input.h"
+#include "smtpd/milters.h"
 #include "smtpd/nonsmtp.h"
 #include "smtpd/peer.h"
 #include "smtpd/pipelining.h"
@@ -152,6 +153,14 @@ static void run_command(struct session *s, const struct command_row *c, str args
 		s->ok[index]++;
 }
 
+static void refuse_unknown(struct session *s, str verb)
+{
+	if (milters_unknown(s, verb))
+		session_reply(s, "500 5.5.2 Error: command not recognized");
+	else
+		session_reply_text(s, buf_view(&s->verdict));
+}
+
 static void unknown_command(struct session *s, str verb, str line)
 {
 	s->stage = "UNKNOWN";
@@ -163,7 +172,7 @@ static void unknown_command(struct session *s, str verb, str line)
 		session_reply(s, "221 2.7.0 Error: I can break rules, too. Goodbye.");
 		s->ending = true;
 	} else {
-		session_reply(s, "500 5.5.2 Error: command not recognized");
+		refuse_unknown(s, verb);
 	}
 }
 
@@ -209,11 +218,13 @@ static void read_commands(struct session *s)
 void session_greet(struct session *s)
 {
 	s->denied = false;
-	if (restrict_connect(s)) {
-		session_reply(s, "220 %s", conf.smtpd_banner);
-	} else {
+	if (!restrict_connect(s)) {
 		s->denied = true;
 		session_reply_text(s, buf_view(&s->verdict));
+	} else if (!milters_connect(s)) {
+		session_reply_text(s, buf_view(&s->verdict));
+	} else {
+		session_reply(s, "220 %s", conf.smtpd_banner);
 	}
 }
 
@@ -239,6 +250,7 @@ static void serve(struct session *s)
 	read_commands(s);
 	stream_flush(s->io, deadline_in(10 * 1000));
 	transaction_reset(s);
+	milters_end(s);
 	log_disconnect(s);
 }
 
@@ -254,6 +266,7 @@ void session_run(struct stream *io, const struct hostaddr *peer)
 	forwarded_reset(s);
 	session_set_helo(s, LOG_NONE);
 	buf_free(&s->verdict);
+	buf_free(&s->macro_text);
 	arena_free(&s->tx.arena);
 	arena_free(&s->arena);
 	free(s);

@@ -102,6 +102,11 @@ struct session {
 	bool bare_newline_policy; /* smtpd_forbid_bare_newline applies to this client */
 	bool unauth_pipelining;	  /* smtpd_forbid_unauth_pipelining applies */
 	struct buf verdict;	  /* reply that a restriction made */
+
+	struct milter_chain *milters; /* or NULL */
+	bool milters_refuse;	      /* they have refused the client for good */
+	bool rcpt_refused;	      /* they are shown a recipient that was refused */
+	struct buf macro_text;	      /* value of the macro that was asked for last */
 };
 
 /* Serves one connection to its end; peer NULL: standard input. May wait. */

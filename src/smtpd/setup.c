@@ -3,6 +3,7 @@
 #include "mail/own.h"
 #include "smtpd/ehlo.h"
 #include "smtpd/input.h"
+#include "smtpd/milters.h"
 #include "smtpd/nonsmtp.h"
 #include "smtpd/peer.h"
 #include "smtpd/pipelining.h"
@@ -26,4 +27,5 @@ void smtpd_setup(void)
 	pipelining_module_setup();
 	proxy_setup();
 	restrict_setup();
+	milters_setup();
 }

@@ -2,6 +2,7 @@
 #include "log/event.h"
 #include "param/param.h"
 #include "smtpd/content.h"
+#include "smtpd/milters.h"
 #include "smtpd/proxy.h"
 #include "smtpd/session.h"
 #include "smtpd/standalone.h"
@@ -24,6 +25,7 @@ void transaction_reset(struct session *s)
 
 	if (s->content)
 		content_abort(s);
+	milters_abort(s);
 	leave_proxy(s);
 	arena = s->tx.arena;
 	arena_free(&arena);

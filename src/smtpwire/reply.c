@@ -146,8 +146,15 @@ static void put_line(struct buf *out, int code, bool last, const char *dsn, str 
 	buf_add(out, "\r\n", 2);
 }
 
+/* A line that has an enhanced code of the same class. */
+static bool has_dsn(const char *dsn, str line)
+{
+	return dsn && *dsn && line.n && line.p[0] == dsn[0] && dsn_valid(line) > 0;
+}
+
 void reply_put(struct buf *out, int code, const char *dsn, str text, bool utf8)
 {
+	bool first = true;
 	str line;
 
 	if (text.n && text.p[text.n - 1] == '\n')
@@ -159,7 +166,8 @@ void reply_put(struct buf *out, int code, const char *dsn, str text, bool utf8)
 		text = end < 0 ? (str){text.p, 0} : str_from(text, (size_t)end + 1);
 		if (line.n && line.p[line.n - 1] == '\r')
 			line.n--;
-		put_line(out, code, end < 0, dsn, line, utf8);
+		put_line(out, code, end < 0, first || !has_dsn(dsn, line) ? dsn : NULL, line, utf8);
+		first = false;
 		if (end < 0)
 			return;
 	} while (true);

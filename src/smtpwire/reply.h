@@ -37,7 +37,8 @@ const char *reply_dsn(const struct reply *r, char out[16]);
 /* --- Writing. */
 /* Appends a reply. dsn may be NULL or "". text may have lines separated by '\n' (an \r before it is
  * dropped); empty text gives "250 2.1.0" alone. Unprintable bytes become '?'; 8-bit bytes stay when
- * utf8. Every line repeats code and dsn. */
+ * utf8. Every line repeats code and dsn,
+ * but a line after the first keeps a dsn of its own. */
 void reply_put(struct buf *out, int code, const char *dsn, str text, bool utf8);
 /* Appends the lines of a footer (smtpd_reject_footer, expanded by the caller; lines separated by
  * the two characters \n or a newline) to the reply in out that begins at start: the last line so
