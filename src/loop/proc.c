@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 struct child {
 	struct list link;
 	pid_t pid;
+	bool group; /* it leads one */
 	bool ended;
 	int status;
 	struct cond end;
@@ -30,6 +32,13 @@ struct child {
 static struct list children = {&children, &children};
 static size_t running;
 static uv_signal_t *sigchld;
+static struct rlimit files;
+static bool files_saved;
+
+void proc_save_limits(void)
+{
+	files_saved = getrlimit(RLIMIT_NOFILE, &files) == 0;
+}
 
 void proc_reset(void)
 {
@@ -162,13 +171,14 @@ static void close_others(void)
 		close(fd);
 }
 
-static void default_signals(void)
+/* What a user's shell ignores (nohup) stays ignored in the programs of a command. */
+static void default_signals(bool ignored_too)
 {
 	struct sigaction sa;
 
 	for (int i = 1; i < 65; i++)
 		if (sigaction(i, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL &&
-		    (sa.sa_handler != SIG_IGN || i == SIGPIPE)) {
+		    (sa.sa_handler != SIG_IGN || ignored_too || i == SIGPIPE)) {
 			memset(&sa, 0, sizeof(sa));
 			sa.sa_handler = SIG_DFL;
 			sigaction(i, &sa, NULL);
@@ -179,19 +189,24 @@ static const char *child_steps(struct start *st)
 {
 	const struct proc_opts *o = st->o;
 
-	default_signals();
-	if (o->new_group && setpgid(0, 0) < 0)
-		return "process group";
+	default_signals(o->new_session);
+	if (o->new_session && setsid() < 0)
+		return "session";
 	/* Before the root changes: /dev/null may be needed. */
 	if (place_fds(o->fds) < 0)
 		return "descriptors";
 	close_others();
+	if (files_saved)
+		setrlimit(RLIMIT_NOFILE, &files);
 	if (o->root && chroot(o->root) < 0)
 		return "chroot";
 	if (o->root && chdir("/") < 0)
 		return "chdir";
 	if (o->set_ids && become_user(o) < 0)
 		return "user and group";
+	/* The change of user has cleared an earlier one. */
+	if (o->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return "death signal";
 	if (o->dir && chdir(o->dir) < 0)
 		return "chdir";
 	sigprocmask(SIG_SETMASK, &st->mask, NULL);
@@ -252,6 +267,7 @@ pid_t proc_start(const struct proc_opts *o, struct err *err)
 		forget(c); /* long over, and nobody asked */
 	c = mem_zero(sizeof(*c));
 	c->pid = pid;
+	c->group = o->new_session;
 	cond_init(&c->end);
 	list_prepend(&children, &c->link);
 	return pid;
@@ -276,6 +292,14 @@ enum wait proc_wait(pid_t pid, int *status, int64_t deadline)
 	if (c->waiters == 0)
 		forget(c);
 	return WAIT_OK;
+}
+
+void proc_kill(pid_t pid, int signum)
+{
+	const struct child *c = find(pid);
+
+	if (c && !c->ended)
+		kill(c->group ? -pid : pid, signum);
 }
 
 void proc_on_exit(pid_t pid, void (*fn)(pid_t pid, int status, void *arg), void *arg)

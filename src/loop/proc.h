@@ -13,15 +13,22 @@ struct proc_opts {
 	const char *root;	/* chroot, or NULL */
 	uid_t uid;		/* with set_ids */
 	gid_t gid;
-	bool set_ids;	/* become uid/gid, no supplementary groups */
-	bool new_group; /* its own process group, so that it can be killed with its children */
-	int fds[3];	/* stdin, stdout, stderr of the child; -1: /dev/null */
+	bool set_ids; /* become uid/gid, no supplementary groups */
+	/* A session and process group of its own, so that it can be killed with its children; no
+	 * signal is ignored in it. */
+	bool new_session;
+	bool dies_with_us; /* it is killed when this process ends, however that happens */
+	int fds[3];	   /* stdin, stdout, stderr of the child; -1: /dev/null */
 };
+/* Children get the limit of open files that this process has now: before it is raised. */
+void proc_save_limits(void);
 /* Starts a child; its pid, or -1 and err (also when exec failed, with its errno). Every other
  * descriptor is closed in the child. Fast; does not wait for the child. */
 pid_t proc_start(const struct proc_opts *o, struct err *err);
 /* Waits for its end; *status as of waitpid(2). May wait. */
 enum wait proc_wait(pid_t pid, int *status, int64_t deadline);
+/* Sends a signal to a child that has not ended, with new_session to its whole process group. */
+void proc_kill(pid_t pid, int signum);
 /* For event code: fn runs once when the child has ended. */
 void proc_on_exit(pid_t pid, void (*fn)(pid_t pid, int status, void *arg), void *arg);
 

@@ -34,12 +34,15 @@ static int find_group(struct account *a, str name, struct err *err)
 static int refuse_owner(const struct account *a, struct err *err)
 {
 	const struct passwd *owner = geteuid() == 0 ? getpwnam(conf.mail_owner) : NULL;
+	const struct group *post = owner ? getgrnam(conf.setgid_group) : NULL;
 
 	if (owner && a->uid == owner->pw_uid)
 		return err_set(err, "user %s: commands do not run as mail_owner", a->user);
 	if (owner && a->gid == owner->pw_gid)
 		return err_set(
 		    err, "user %s: commands do not run with the group of mail_owner", a->user);
+	if (post && a->gid == post->gr_gid)
+		return err_set(err, "user %s: commands do not run with setgid_group", a->user);
 	return 0;
 }
 
@@ -59,7 +62,8 @@ int account_parse(struct account *a, str text, struct err *err)
 	*a = (struct account){.user = str_dup(colon < 0 ? text : str_head(text, (size_t)colon))};
 	if (find_user(a, err) < 0)
 		return -1;
-	if (colon >= 0 && find_group(a, str_from(text, (size_t)colon + 1), err) < 0)
+	if (colon >= 0 && (size_t)colon + 1 < text.n &&
+	    find_group(a, str_from(text, (size_t)colon + 1), err) < 0)
 		return -1;
 	return refuse(a, err);
 }

@@ -13,9 +13,9 @@ struct account {
 	gid_t gid;
 };
 
-/* "user" or "user:group", by names. -1 and err: unknown, or one that no command may have: root's,
- * and that of mail_owner, who owns the queue. Asks the system's user database, which may block, and
- * which a chroot hides: for setup. */
+/* "user" or "user:group", by names; "user:" is the user's own group. -1 and err: unknown, or one
+ * that no command may have: root's, that of mail_owner, who owns the queue, setgid_group. Asks the
+ * system's user database, which may block, and which a chroot hides: for setup. */
 int account_parse(struct account *a, str text, struct err *err);
 /* Whether this process can start commands for it: root for anybody, others only for themselves. */
 bool account_possible(const struct account *a);

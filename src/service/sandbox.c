@@ -1,6 +1,7 @@
 /* What a worker gives up before it serves: root, the file system, system calls it never needs. */
 #include "log/log.h"
 #include "param/param.h"
+#include "service/privilege.h"
 #include "service/sandbox_kernel.h"
 #include "service/service_int.h"
 
@@ -28,11 +29,14 @@ static void enter_chroot(void)
 
 void sandbox_enter(void)
 {
-	/* unpriv=n in master.cf lets a program that acts for other users keep root; it is no use to
-	 * the rest. */
-	bool keep = worker.service->keep_root && !worker.unpriv;
+	/* unpriv=n in master.cf is no use to programs that do not act for other users. */
+	bool keep = worker.service->keep_root;
 	const struct passwd *pw = NULL;
 
+	if (keep && worker.unpriv && geteuid() == 0)
+		log_fatal("service %s: %s acts as other users: its unpriv column in master.cf must "
+			  "be \"n\"",
+		    worker.name, worker.service->program);
 	if (geteuid() == 0 && !keep) {
 		errno = 0;
 		pw = getpwnam(conf.mail_owner);
@@ -49,6 +53,8 @@ void sandbox_enter(void)
 	}
 	if (worker.chroot && geteuid() == 0)
 		enter_chroot();
+	if (keep && worker.service->privileges)
+		privilege_keep(worker.service->privileges);
 	if (pw)
 		become_mail_owner(pw);
 	if (!worker.service->keep_root)

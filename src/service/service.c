@@ -3,6 +3,7 @@
 #include "log/log.h"
 #include "loop/idle.h"
 #include "loop/loop.h"
+#include "loop/proc.h"
 #include "param/param.h"
 #include "service/service_int.h"
 
@@ -99,6 +100,7 @@ static void raise_limits(void)
 {
 	struct rlimit r;
 
+	proc_save_limits();
 	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
 		r.rlim_cur = r.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &r);

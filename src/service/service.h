@@ -35,7 +35,11 @@ struct service {
 	/* After the last session, at the end of the worker: close what it has open. Coroutines of
 	 * service_scope() are still there. May wait (at a stop, some seconds at most). */
 	void (*finish)(void);
-	bool keep_root;	   /* starts children as other users: local, pipe, spawn, virtual */
+	/* Acts as other users: local, pipe, spawn, virtual. It stays root, with only these of its
+	 * powers (a mask of service/privilege.h; setup has all), and wants "n" in the unpriv column
+	 * of master.cf. */
+	bool keep_root;
+	unsigned privileges;
 	bool resident;	   /* does not end when idle: qmgr, postlogd */
 	bool network_only; /* faces the network: full sandbox */
 	bool stdio; /* may be run by hand with -S: one session on stdin/stdout (sendmail -bs) */

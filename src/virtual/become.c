@@ -1,5 +1,4 @@
 #include "virtual/become.h"
-#include "service/privilege.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/fsuid.h>
@@ -9,17 +8,11 @@ static bool is_root;
 static uid_t own_uid;
 static gid_t own_gid;
 
-/* To become others, and to read the queue, which is mail_owner's. */
-#define KEPT                                                                                       \
-	(PRIVILEGE(CAP_SETUID) | PRIVILEGE(CAP_SETGID) | PRIVILEGE(CAP_DAC_OVERRIDE) |             \
-	    PRIVILEGE(CAP_DAC_READ_SEARCH))
-
 void become_setup(void)
 {
 	is_root = geteuid() == 0;
 	own_uid = geteuid();
 	own_gid = getegid();
-	privilege_keep(KEPT);
 }
 
 bool become_possible(uid_t uid, gid_t gid)

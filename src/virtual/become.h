@@ -1,8 +1,9 @@
 /* Acting as another user on the file system.
  *
  * The worker keeps root. What it does to mailboxes it does in threads of the pool that are somebody
- * else for the kernel's file permission checks while they do it (setfsuid is per thread). Other
- * powers of root, such as writing past a quota, are given up at start. */
+ * else for the kernel's file permission checks while they do it (setfsuid is per thread). For that
+ * the worker keeps PRIVILEGES_IDS, and PRIVILEGES_QUEUE to read the queue; other powers of root,
+ * such as writing past a quota, it gives up (service/privilege.h). */
 #ifndef POSTERN_VIRTUAL_BECOME_H
 #define POSTERN_VIRTUAL_BECOME_H
 
@@ -10,7 +11,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Before the thread pool has threads. */
 void become_setup(void);
 /* Whether become_user() can do it: any user for root; nobody but ourselves otherwise. Any thread.
  */

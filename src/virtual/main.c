@@ -3,6 +3,7 @@
 #include "log/log.h"
 #include "loop/work.h"
 #include "param/param.h"
+#include "service/privilege.h"
 #include "service/service.h"
 #include "virtual/become.h"
 #include "virtual/box.h"
@@ -242,7 +243,8 @@ int main(int argc, char **argv)
 	static const struct service service = {.program = "virtual",
 	    .setup = virtual_setup,
 	    .serve = virtual_serve,
-	    .keep_root = true};
+	    .keep_root = true,
+	    .privileges = PRIVILEGES_IDS | PRIVILEGES_QUEUE};
 
 	return service_main(argc, argv, &service);
 }

@@ -105,11 +105,14 @@ static void options(void *arg)
 	ok(strstr(err.text, "/nowhere/program"), "its name");
 	o = (struct proc_opts){.argv = pwd, .dir = "/nowhere", .fds = {-1, 1, 2}};
 	is_int(proc_start(&o, &err), -1, "a directory that is not there");
-	o = (struct proc_opts){.argv = group, .new_group = true, .fds = {-1, -1, -1}};
+	o = (struct proc_opts){.argv = group, .new_session = true, .fds = {-1, -1, -1}};
 	pid = proc_start(&o, &err);
 	is_int(getpgid(pid), pid, "a process group of its own");
-	kill(-pid, SIGKILL);
+	is_int(getsid(pid), pid, "and a session");
+	proc_kill(pid, SIGKILL);
 	proc_wait(pid, &status, soon());
+	ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "it is killed");
+	proc_kill(pid, SIGKILL); /* nothing happens */
 	if (geteuid() != 0)
 		return;
 	o = (struct proc_opts){
