@@ -209,7 +209,8 @@ int compose_send(struct report *r, const struct notification *n, struct err *err
 	d.boundary = buf_text(&boundary);
 	buf_printf(&socket, "public/%s", conf.cleanup_service_name);
 	c = cleanup_open(buf_text(&socket), str_of(id), now,
-	    CLEANUP_FLAG_INTERNAL | CLEANUP_FLAG_MAP | CLEANUP_FLAG_LOCAL_HEADERS);
+	    CLEANUP_FLAG_INTERNAL | CLEANUP_FLAG_MAP | CLEANUP_FLAG_LOCAL_HEADERS |
+		cleanup_internal("bounce"));
 	envelope(r, n, d.eight_bit, c);
 	received(c, id, now);
 	headers(r, n, &d, c);

@@ -12,6 +12,11 @@ static struct checks tables = {
     .params = {"header_checks", "mime_header_checks", "nested_header_checks", "body_checks"},
 };
 
+/* One table for all that milters add, whatever its class. */
+static struct checks milter_tables = {.where = C_CLEANUP,
+    .params = {"milter_header_checks", "milter_header_checks", "milter_header_checks",
+	"milter_header_checks"}};
+
 void checks_setup(void)
 {
 	tables.lists[CHECK_HEADER] = conf.header_checks;
@@ -19,6 +24,10 @@ void checks_setup(void)
 	tables.lists[CHECK_NESTED] = conf.nested_header_checks;
 	tables.lists[CHECK_BODY] = conf.body_checks;
 	checks_open(&tables);
+	milter_tables.lists[CHECK_HEADER] = conf.milter_header_checks;
+	for (int i = CHECK_HEADER + 1; i < CHECK_CLASSES; i++)
+		milter_tables.lists[i] = "";
+	checks_open(&milter_tables);
 }
 
 unsigned checks_flags(void)
@@ -109,13 +118,14 @@ static void act(struct message *m, enum check_action action, str text)
 }
 
 /* Looks text up, logs and obeys. False: a table failed, and so did the message. */
-static bool look(struct message *m, enum check_class class, str text, struct check_result *r)
+static bool look(struct message *m, const struct checks *in, enum check_class class, str text,
+    struct check_result *r)
 {
 	const char *verb, *why;
 	struct err err;
 
-	if (checks_look(&tables, class, text, r, &err) < 0) {
-		message_lookup_failed(m, tables.params[class], STR(""), &err);
+	if (checks_look(in, class, text, r, &err) < 0) {
+		message_lookup_failed(m, in->params[class], STR(""), &err);
 		return false;
 	}
 	if ((verb = check_verb(r->action))) {
@@ -135,7 +145,7 @@ bool checks_field(
 
 	if (!m->checking || m->status != CLEANUP_OK)
 		return true;
-	if (look(m, check_class_of(class), *text, &r)) {
+	if (look(m, &tables, check_class_of(class), *text, &r)) {
 		if (r.prepend)
 			header_emit(m, r.text);
 		if (r.replace) {
@@ -147,6 +157,22 @@ bool checks_field(
 	return !r.drop;
 }
 
+bool checks_milter_field(struct message *m, str *text)
+{
+	struct check_result r = {0};
+
+	if (m->status != CLEANUP_OK || !look(m, &milter_tables, CHECK_HEADER, *text, &r)) {
+		check_result_free(&r);
+		return true;
+	}
+	if (r.prepend)
+		log_warn("%s: PREPEND in milter_header_checks is ignored", m->id);
+	if (r.replace)
+		*text = arena_str(&m->arena, r.text);
+	check_result_free(&r);
+	return !r.drop;
+}
+
 void checks_body_line(struct message *m, str piece, unsigned which)
 {
 	uint64_t limit = (uint64_t)conf.body_checks_size_limit;
@@ -154,7 +180,7 @@ void checks_body_line(struct message *m, str piece, unsigned which)
 
 	if (m->checking && m->status == CLEANUP_OK && m->checked < limit) {
 		m->checked += piece.n + 1;
-		look(m, CHECK_BODY, piece, &r);
+		look(m, &tables, CHECK_BODY, piece, &r);
 	}
 	checks_put_piece(&m->out, &m->line_open, piece, which, &r);
 	check_result_free(&r);

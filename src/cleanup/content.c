@@ -42,7 +42,7 @@ static bool storing(const struct message *m)
 		   (m->status == CLEANUP_CONTENT || m->status == CLEANUP_HOPS));
 }
 
-static void store(struct message *m, str wire)
+void content_store(struct message *m, str wire)
 {
 	struct err err;
 
@@ -86,7 +86,7 @@ static void to_queue(struct message *m, str wire)
 	else
 		wire_facts_feed(f, wire);
 	check_size(m);
-	store(m, wire);
+	content_store(m, wire);
 }
 
 /* Gives the queue what was gathered. */
@@ -101,13 +101,21 @@ static void flush(struct message *m)
 static void on_field(void *ctx, enum mime_class class, const struct header_row *row, str text)
 {
 	struct message *m = ctx;
+	/* The first Received of all is our own. */
+	bool own = row->id == HDR_RECEIVED && !m->header_done && !m->own_seen;
 
+	m->own_seen |= own;
 	if (!checks_field(m, class, &row, &text))
 		return;
-	if (m->header_done) /* of a part */
+	if (m->header_done) { /* of a part */
 		header_wire(&m->out, text);
-	else
-		header_field(m, row, text);
+		return;
+	}
+	if (own)
+		m->own = m->nfields;
+	header_field(m, row, text);
+	if (own && m->nfields == m->own)
+		m->own = MILTER_NO_FIELD; /* it was dropped */
 }
 
 /* non_empty_end_of_header_action */
@@ -133,6 +141,7 @@ static void on_header_end(void *ctx, str line, bool at_end)
 	if (!at_end)
 		buf_cstr(&m->out, "\r\n");
 	flush(m);
+	m->head_length = queue_message_length(m->queue);
 	m->header_done = true;
 }
 
@@ -309,7 +318,7 @@ static void end_stages(struct message *m)
 	buf_free(&rest);
 }
 
-static void put_facts(struct message *m)
+void content_facts(struct message *m)
 {
 	struct ipc_env_message *em = &m->env.message;
 	bool declared = mime_declared_8bit(m->mime) && conf.detect_8bit_encoding_header;
@@ -331,7 +340,7 @@ void content_end(struct message *m)
 		begin(m);
 	if (storing(m))
 		end_stages(m);
-	put_facts(m);
+	content_facts(m);
 	/* What was cut off for its size ends where a line ends all the same. */
 	if (m->status == CLEANUP_SIZE && m->last && m->last != '\n') {
 		struct err err;

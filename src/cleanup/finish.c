@@ -18,6 +18,7 @@ void finish_setup(void)
 	header_setup();
 	content_setup();
 	checks_setup();
+	milter_setup();
 }
 
 static bool has_utf8(const struct message *m)
@@ -147,14 +148,20 @@ static void commit(struct message *m)
 void finish(struct message *m)
 {
 	content_end(m);
+	milter_judge(m);
 	if (m->status == CLEANUP_OK && m->discard)
 		return;
 	if (m->status == CLEANUP_OK)
 		sender_map(m);
 	if (m->status == CLEANUP_OK)
 		recipient_map_all(m);
-	if (m->status == CLEANUP_OK && m->env.nrcpts == 0)
+	if (m->status == CLEANUP_OK && m->env.nrcpts == 0) {
+		if (m->unwanted.count > 0) {
+			log_info("%s: milters have removed all recipients", m->id);
+			return;
+		}
 		message_fail(m, CLEANUP_NO_RCPT, NULL);
+	}
 	if (m->status == CLEANUP_OK || bounce_instead(m)) {
 		set_flags(m);
 		commit(m);

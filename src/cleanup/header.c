@@ -48,6 +48,7 @@ void header_emit(struct message *m, str text)
 {
 	if (!str_is_ascii(text))
 		m->env.sender.flags |= SENDER_SMTPUTF8_HEADER;
+	m->nfields++;
 	header_wire(&m->out, text);
 }
 

@@ -1,8 +1,8 @@
 /* A message on its way through cleanup.
  *
  * receive.c speaks with the client; content.c passes the content through header.c and checks.c;
- * recipient.c and sender.c map the envelope; finish.c commits. A failure is kept in status and ends
- * what follows. */
+ * milter.c shows it to milters; recipient.c and sender.c map the envelope; finish.c commits. A
+ * failure is kept in status and ends what follows. */
 #ifndef POSTERN_CLEANUP_MESSAGE_H
 #define POSTERN_CLEANUP_MESSAGE_H
 
@@ -10,6 +10,7 @@
 #include "base/htab.h"
 #include "ipc/cleanup.h"
 #include "mail/mime.h"
+#include "milter/message.h"
 #include "queue/write.h"
 #include "smtpwire/wire.h"
 
@@ -43,6 +44,9 @@ struct message {
 	bool rewrite_headers;
 	const char *context; /* "local" or "remote", for header addresses */
 	bool resent;	     /* has Resent- fields */
+	size_t nfields, own; /* of the header as it is stored; which of them is our Received */
+	bool own_seen;
+	uint64_t head_length; /* of the header in the stored content, with its empty line */
 
 	/* actions */
 	str redirect, filter;
@@ -50,6 +54,17 @@ struct message {
 	size_t nbcc;
 	const char *queue_name; /* "incoming" or "hold" */
 	bool discard;
+
+	/* milters */
+	struct {
+		str chain; /* handed over, with descriptors; p NULL: none */
+		int *fds;
+		size_t nfds;
+		struct buf state; /* what the client is told about them */
+	} milters;
+	str sender_before;    /* the envelope sender, when a milter changed it; else p NULL */
+	size_t nadded;	      /* the last of given: from milters */
+	struct htab unwanted; /* recipients that milters removed: local part, lower case domain */
 
 	/* outcome */
 	enum cleanup_status status;
@@ -77,6 +92,8 @@ void message_lookup_failed(
     struct message *m, const char *param, str address, const struct err *err);
 /* Adds a copy of the message for address (BCC actions). */
 void message_copy(struct message *m, str address);
+/* Adds a recipient to given; copied. */
+void message_add_rcpt(struct message *m, const struct ipc_env_rcpt *r);
 /* Keeps the first failure. why may be NULL; it is copied. */
 void message_fail(struct message *m, enum cleanup_status status, const char *why);
 
@@ -87,6 +104,9 @@ void receive_serve(struct stream *client, const struct hostaddr *peer);
 void content_setup(void);
 void content_put(struct message *m, str wire);
 void content_end(struct message *m);
+/* For content that is written anew: stores a piece; and once more the facts for the envelope. */
+void content_store(struct message *m, str wire);
+void content_facts(struct message *m);
 
 /* header.c: one field of the message's own header, and what is missing at its end. May wait. */
 void header_setup(void);
@@ -104,10 +124,31 @@ unsigned checks_flags(void); /* for mime_new() */
 bool checks_field(
     struct message *m, enum mime_class class, const struct header_row **row, str *text);
 void checks_body_line(struct message *m, str piece, unsigned which);
+/* milter_header_checks on a field that a milter wants: false: it is not to be; *text may be
+ * replaced (valid until the next call). */
+bool checks_milter_field(struct message *m, str *text);
 /* Logs what became of a piece of content: verb "reject", class "header"... text may be NULL. */
 void checks_log(struct message *m, const char *verb, const char *class, str line, const char *text);
 /* The same without the client's protocol and name, as errors of MIME are told. */
 void checks_log_error(struct message *m, const char *what, str where);
+
+/* milter.c: shows the complete message to the milters that were handed over, or to
+ * non_smtpd_milters, and does what they say. May wait. */
+void milter_setup(void);
+void milter_judge(struct message *m);
+void milter_forget(struct message *m); /* closes what was not used */
+/* milter_session.c: what a client would have said, for mail that has none. *stage: where the answer
+ * belongs ("RCPT"). May wait. */
+struct milter_session;
+struct milter_session *session_new(struct message *m, const struct milters *list);
+struct milter_chain *session_chain(struct milter_session *s);
+struct milter_answer session_play(struct milter_session *s, const char **stage, str *to);
+void session_free(struct milter_session *s);
+/* milter_env.c: envelope and header as milters change them; ctx is the message. */
+extern const struct milter_envelope_ops milter_env_ops;
+bool milter_unwanted(const struct message *m, str address); /* a milter has removed it */
+/* changed.c: the content anew, after milters have changed it. May wait. */
+void changed_store(struct message *m, struct milter_message *content);
 
 /* Decides a recipient's fate before it ever reaches qmgr; st->index is its place in env. */
 void message_fate(struct message *m, const struct ipc_rcpt_status *st);

@@ -55,7 +55,9 @@ static void message_free(struct message *m)
 	buf_free(&m->out);
 	free(m->given);
 	free(m->early);
+	milter_forget(m);
 	htab_free(&m->seen_rcpts, NULL);
+	htab_free(&m->unwanted, NULL);
 	arena_free(&m->arena);
 	free(m);
 }
@@ -82,6 +84,7 @@ static struct message *message_begin(const struct ipc_cleanup_begin *b)
 	memcpy(m->id, b->queue_id.p, b->queue_id.n);
 	m->flags = b->flags;
 	m->why = "";
+	m->own = MILTER_NO_FIELD;
 	m->queue_name = m->flags & CLEANUP_FLAG_HOLD ? "hold" : "incoming";
 	m->discard = (m->flags & CLEANUP_FLAG_DISCARD) != 0;
 	m->env.message.queue_id = str_of(m->id);
@@ -108,7 +111,7 @@ static void check_address(struct message *m, str address)
 	}
 }
 
-static void add_given(struct message *m, const struct ipc_env_rcpt *r)
+void message_add_rcpt(struct message *m, const struct ipc_env_rcpt *r)
 {
 	check_address(m, r->address);
 	check_address(m, r->orig_address);
@@ -170,17 +173,29 @@ static void take_action(struct message *m, const struct ipc_cleanup_env *a)
 	}
 }
 
+/* The milters of the client's session; their descriptors came with these bytes. */
+static void take_milters(
+    struct message *m, struct stream *client, const struct ipc_cleanup_milter *c)
+{
+	milter_forget(m);
+	m->milters.chain = arena_str(&m->arena, c->chain);
+	m->milters.fds = arena_alloc(&m->arena, STREAM_FDS_MAX * sizeof(int));
+	m->milters.nfds = stream_take_fds(client, m->milters.fds, STREAM_FDS_MAX);
+}
+
 static bool answer(struct stream *client, struct message *m)
 {
-	struct ipc_cleanup_done d = {
-	    .status = m->status, .text = str_of(m->why), .size = m->env.message.size};
+	struct ipc_cleanup_done d = {.status = m->status,
+	    .text = str_of(m->why),
+	    .size = m->env.message.size,
+	    .milters = buf_view(&m->milters.state)};
 
 	return ipc_send_now(client, MSG_CLEANUP_DONE, &d, deadline_in(conf.ipc_timeout * 1000L)) ==
 	       WAIT_OK;
 }
 
 /* One message of the conversation. False: the client broke the protocol. */
-static bool take(struct message *m, const struct ipc_msg *in)
+static bool take(struct message *m, struct stream *client, const struct ipc_msg *in)
 {
 	switch (in->type) {
 	case MSG_ENV_SENDER:
@@ -191,7 +206,7 @@ static bool take(struct message *m, const struct ipc_msg *in)
 		return true;
 	case MSG_ENV_RCPT:
 		if (m->ngiven < RCPTS_MAX) {
-			add_given(m, &in->env_rcpt);
+			message_add_rcpt(m, &in->env_rcpt);
 		} else if (m->status == CLEANUP_OK) {
 			log_warn("%s: more than %d recipients", m->id, RCPTS_MAX);
 			message_fail(m, CLEANUP_BAD, NULL);
@@ -202,6 +217,9 @@ static bool take(struct message *m, const struct ipc_msg *in)
 		return true;
 	case MSG_CLEANUP_CONTENT:
 		content_put(m, in->cleanup_content.data);
+		return true;
+	case MSG_CLEANUP_MILTER:
+		take_milters(m, client, &in->cleanup_milter);
 		return true;
 	default:
 		log_warn("%s: unexpected %s from client", m->id, ipc_name(in->type));
@@ -224,7 +242,7 @@ static bool receive(struct stream *client, struct message *m)
 		if (!bad && in.type == MSG_CLEANUP_END)
 			break;
 		if (!bad && in.type != MSG_CLEANUP_ABORT)
-			bad = !take(m, &in);
+			bad = !take(m, client, &in);
 		if (bad || in.type == MSG_CLEANUP_ABORT) {
 			log_cleanup_canceled(m->id);
 			return !bad;
@@ -254,6 +272,7 @@ void receive_serve(struct stream *client, const struct hostaddr *peer)
 	enum wait w;
 
 	(void)peer;
+	stream_accept_fds(client);
 	while (usable && (w = next_message(client, &in, &err)) == WAIT_OK) {
 		struct message *m;
 

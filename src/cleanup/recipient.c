@@ -145,7 +145,7 @@ static void add_copy(struct message *m, str address)
 	struct buf a = {0};
 
 	addr_unquote(&a, str_trim(address));
-	if (a.n > 0 && address_complete(m, "local", &a) == 0) {
+	if (a.n > 0 && address_complete(m, "local", &a) == 0 && !milter_unwanted(m, buf_view(&a))) {
 		r.address = r.orig_address = arena_str(&m->arena, buf_view(&a));
 		r.orcpt = make_orcpt(m, r.address);
 		add_expanded(m, &r);
@@ -197,14 +197,15 @@ static int map_address(struct message *m, const struct ipc_env_rcpt *given, stru
 	return status;
 }
 
-static void map_one(struct message *m, const struct ipc_env_rcpt *given)
+static void map_one(struct message *m, const struct ipc_env_rcpt *given, bool from_milter)
 {
 	struct ipc_env_rcpt r;
 
 	if (map_address(m, given, &r) < 0)
 		return;
 	add_expanded(m, &r);
-	copy_by_map(m, "recipient_bcc_maps", recipient_bcc, r.address);
+	if (!from_milter)
+		copy_by_map(m, "recipient_bcc_maps", recipient_bcc, r.address);
 }
 
 /* One recipient instead of all; it overrides FILTER (header_checks(5), access(5)). */
@@ -244,12 +245,14 @@ void recipient_map_all(struct message *m)
 		return;
 	}
 	for (size_t i = 0; i < m->ngiven && m->status == CLEANUP_OK; i++)
-		map_one(m, &m->given[i]);
-	if (m->env.nrcpts == 0 || m->status != CLEANUP_OK)
+		map_one(m, &m->given[i], i >= m->ngiven - m->nadded);
+	if ((m->env.nrcpts == 0 && m->unwanted.count == 0) || m->status != CLEANUP_OK)
 		return;
 	if (*conf.always_bcc && (m->flags & CLEANUP_FLAG_BCC))
 		add_copy(m, str_of(conf.always_bcc));
 	copy_by_map(m, "sender_bcc_maps", sender_bcc, m->env.sender.address);
+	if (m->sender_before.p)
+		copy_by_map(m, "sender_bcc_maps", sender_bcc, m->sender_before);
 	for (size_t i = 0; i < m->nbcc; i++)
 		add_copy(m, m->bcc[i]);
 }

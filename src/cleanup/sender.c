@@ -9,13 +9,20 @@ void sender_setup(void)
 	address_setup();
 }
 
-void sender_map(struct message *m)
+static void map(struct message *m, str *address)
 {
 	struct buf a = {0};
 
-	buf_str(&a, m->env.sender.address);
+	buf_str(&a, *address);
 	if (address_complete(m, "local", &a) == 0)
 		address_canonical(m, ADDRESS_ENVELOPE_SENDER, &a);
-	m->env.sender.address = arena_str(&m->arena, buf_view(&a));
+	*address = arena_str(&m->arena, buf_view(&a));
 	buf_free(&a);
+}
+
+void sender_map(struct message *m)
+{
+	map(m, &m->env.sender.address);
+	if (m->sender_before.p)
+		map(m, &m->sender_before);
 }

@@ -65,6 +65,16 @@ uint32_t cleanup_autodetect(const char *class)
 	return 0;
 }
 
+uint32_t cleanup_internal(const char *class)
+{
+	str rest = str_of(conf.internal_mail_filter_classes), word;
+
+	while (str_word(&rest, ", \t\r\n", &word))
+		if (str_eq_nocase(word, str_of(class)))
+			return CLEANUP_FLAG_FILTER | CLEANUP_FLAG_MILTER;
+	return 0;
+}
+
 static void fail(struct cleanup *c, const struct err *err)
 {
 	log_warn("service %s: %s", c->socket, err->text);

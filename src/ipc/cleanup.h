@@ -38,6 +38,10 @@ enum cleanup_status {
  * "smtpd", "bounce"...), or 0. */
 uint32_t cleanup_autodetect(const char *class);
 
+/* Flags for mail of our own making, when internal_mail_filter_classes has its class ("bounce",
+ * "notify"), or 0. */
+uint32_t cleanup_internal(const char *class);
+
 /* One message on its way to cleanup. Errors are kept: once something failed the rest of the calls
  * do nothing and cleanup_commit() tells. All may wait. */
 struct cleanup;

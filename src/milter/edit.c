@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* Far beyond what any filter does. */
-#define EDITS_MAX 100000
+#define EDITS_MAX 10000
 #define BYTES_MAX ((size_t)8 * 1024 * 1024)
 
 static int replace_body(struct milter_edits *e, str piece, struct err *err)

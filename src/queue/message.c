@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SPILL_PIECE (256u << 10) /* gathered before it goes to the file */
 #define RESERVE	    (64u << 10)	 /* a message larger than that gets memory in large steps */
@@ -119,6 +120,26 @@ str queue_message_memory(struct queue_message *m)
 	return m->spilled ? (str){NULL, 0} : buf_view(&m->content);
 }
 
+int queue_message_file(struct queue_message *m, uint64_t *offset, struct err *err)
+{
+	if (m->file.fd >= 0 && m->content.n > 0 && message_spill(m, err) < 0)
+		return -1;
+	if (m->file.fd < 0)
+		return err_errno(err, EIO, "%s: an earlier write failed", m->id);
+	*offset = QFILE_HEAD;
+	return m->file.fd;
+}
+
+struct queue_message *queue_message_again(struct queue_message *m)
+{
+	/* The new one may need the file's name. */
+	if (m->file.path)
+		unlink(m->file.path);
+	free(m->file.path);
+	m->file.path = NULL;
+	return queue_message_new(m->writer, m->id);
+}
+
 /* --- commit */
 
 struct commit {
@@ -220,6 +241,8 @@ void queue_message_abort(struct queue_message *m)
 		return;
 	if (m->file.path)
 		abort_run(m); /* unlink of an unsynced file: no wait for the disk */
+	else if (m->file.fd >= 0)
+		qfile_forget(&m->file); /* queue_message_again() */
 	message_free(m);
 }
 

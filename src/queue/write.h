@@ -20,6 +20,12 @@ int queue_message_content(struct queue_message *m, str wire, struct err *err);
 uint64_t queue_message_length(const struct queue_message *m);
 /* Content so far, when it is all in memory; else {NULL,0}. For milters that change it. */
 str queue_message_memory(struct queue_message *m);
+/* The file that all content is in, when it is not in memory: an open descriptor (it stays m's), and
+ * where the content begins. -1 and err. May wait. */
+int queue_message_file(struct queue_message *m, uint64_t *offset, struct err *err);
+/* A new, empty try at the same message. The content of m can be read until m is aborted, but m can
+ * no longer be committed. */
+struct queue_message *queue_message_again(struct queue_message *m);
 /* Makes the message durable and fills *ref. queue: "incoming", or "hold" (always a file). The
  * envelope's message record is completed here (size and flags are the caller's). On success the
  * message is in the queue and m is freed; on failure m stays, nothing of it is in the queue. May
