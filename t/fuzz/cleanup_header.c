@@ -3,6 +3,7 @@
 // with: src/cleanup/header.c src/cleanup/checks.c src/cleanup/address.c src/cleanup/canonical.c
 // src/cleanup/masquerade.c src/cleanup/receive.c src/cleanup/content.c src/cleanup/finish.c
 // src/cleanup/recipient.c src/cleanup/sender.c src/cleanup/virtual.c src/cleanup/qmgr_clnt.c
+// src/cleanup/changed.c src/cleanup/milter.c src/cleanup/milter_env.c src/cleanup/milter_session.c
 #include "../00-unit/cleanup/fake.h"
 
 #include "mail/addr.h"
