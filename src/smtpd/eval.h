@@ -38,7 +38,8 @@ struct eval {
 	const char *defer_if_permit, *defer_if_reject; /* pending replies */
 	bool have_rcpt_route, have_sender_route;
 	struct resolved rcpt_route, sender_route;
-	int depth; /* of restriction classes and table results */
+	int depth;		/* of restriction classes and table results */
+	bool in_default_action; /* what holds for a policy server that failed is evaluated */
 };
 
 /* What a reply is about: "<x@y>: Sender address rejected: ..." */

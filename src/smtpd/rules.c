@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum argument { NONE, TABLE, WORD, DNSBL };
+enum argument { NONE, TABLE, WORD, DNSBL, POLICY };
 
 static const struct row {
 	const char *name;
@@ -75,6 +75,17 @@ static void take_table(struct parse *p, struct rule *r, str spec)
 		r->broken = arena_printf(p->a, "%.*s is unavailable. %s", STR_FMT(spec), err.text);
 }
 
+static void take_policy(struct parse *p, struct rule *r, str spec)
+{
+	struct err err;
+
+	if (p->from_table)
+		r->broken =
+		    "a policy server as the result of a table: name it in a restriction class";
+	else if (!(r->policy = policy_service_get(spec, &err)))
+		r->broken = arena_printf(p->a, "%s", err.text);
+}
+
 static void take_argument(struct parse *p, struct rule *r, enum argument kind)
 {
 	struct err err;
@@ -85,6 +96,8 @@ static void take_argument(struct parse *p, struct rule *r, enum argument kind)
 	str_word_braced(&p->rest, ", \t\r\n", &arg);
 	if (kind == TABLE)
 		take_table(p, r, arg);
+	else if (kind == POLICY)
+		take_policy(p, r, arg);
 	else if (kind == WORD)
 		r->word = arena_cstr(p->a, arg);
 	else if (!(r->dnsbl = dnsbl_parse(p->a, arg, &err)))

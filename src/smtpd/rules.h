@@ -4,14 +4,16 @@
 
 #include "smtpd/dnsbl.h"
 #include "smtpd/eval.h"
+#include "smtpd/policy.h"
 
 struct rule {
 	const char *name; /* as written */
 	enum outcome (*check)(struct eval *e, const struct rule *r);
-	struct table *table;	   /* TABLE argument */
-	const char *word;	   /* WORD argument */
-	const struct dnsbl *dnsbl; /* DNSBL argument */
-	const struct rules *class; /* restriction class; check is NULL then */
+	struct table *table;		     /* TABLE argument */
+	const char *word;		     /* WORD argument */
+	const struct dnsbl *dnsbl;	     /* DNSBL argument */
+	const struct policy_service *policy; /* POLICY argument */
+	const struct rules *class;	     /* restriction class; check is NULL then */
 	const char
 	    *broken; /* why this rule cannot work: a configuration error when it is reached */
 };

@@ -11,6 +11,7 @@
 #include "base/hostaddr.h"
 #include "ipc/cleanup.h"
 #include "loop/stream.h"
+#include "policyproto/policy.h"
 #include "queue/queue.h"
 
 enum command {
@@ -66,13 +67,15 @@ struct transaction {
 	size_t nrcpts, rcpts_cap;
 	size_t over_limit; /* RCPT above smtpd_recipient_limit */
 	str rcpt;	   /* the recipient being judged, as given; empty: none */
-	uint64_t size;	   /* of the content, once it is known */
+	uint64_t size;	   /* of the content, once it is known, as SIZE= counts it: CRLF ends */
 	struct message_actions act;
 	bool opened;		     /* logged, and with a queue ID or proxied */
 	bool proxied;		     /* it goes to the before-queue filter: no queue ID */
 	struct proxy *proxy;	     /* proxied: the conversation, once there is one */
 	str mail_args, *rcpt_args;   /* as the client gave them, of rcpts; for the filter */
 	char queue_id[QUEUE_ID_MAX]; /* "" before the transaction is opened */
+	char instance[48];	     /* its name towards policy servers; "" before the first asks */
+	struct policy_owner policy;  /* the connections to them that are its own */
 };
 
 enum bdat_state { BDAT_NONE, BDAT_OK, BDAT_FAILED };

@@ -27,6 +27,7 @@ void transaction_reset(struct session *s)
 		content_abort(s);
 	milters_abort(s);
 	leave_proxy(s);
+	policy_release(&s->tx.policy);
 	arena = s->tx.arena;
 	arena_free(&arena);
 	memset(&s->tx, 0, sizeof(s->tx));

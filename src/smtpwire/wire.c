@@ -160,6 +160,7 @@ static void put_end(struct wire_in *w, struct buf *out)
 {
 	put(w, out, "\r\n", 2);
 	w->size--;
+	w->lines++;
 }
 
 /* A line that holds nothing but a dot came to its end: whether that ends the data. Where it does
@@ -199,6 +200,7 @@ static const char *take_text(struct wire_in *w, const char *p, const char *end, 
 			run = nl + 1;
 		} else {
 			w->size--;
+			w->lines++;
 		}
 		p = nl + 1;
 		if (p == end || *p == '.') {
@@ -338,6 +340,7 @@ static void stuff_end_line(struct wire_stuff *s, struct buf *out)
 {
 	stuff_put(s, out, "\r\n", 2);
 	s->size--;
+	s->lines++;
 	s->at_ = BOL;
 }
 

@@ -44,8 +44,9 @@ struct wire_lead {
 };
 struct wire_in {
 	enum wire_newline newline;
-	bool bare_lf;	/* a line ended in LF without CR: reject or note it */
-	uint64_t size;	/* as wire_facts.size, of what was emitted */
+	bool bare_lf;  /* a line ended in LF without CR: reject or note it */
+	uint64_t size; /* as wire_facts.size, of what was emitted */
+	uint64_t lines;
 	uint64_t limit; /* message_size_limit: beyond it nothing more is emitted; 0: none */
 	bool too_big;
 	unsigned char at_, crs_; /* private */
@@ -63,6 +64,7 @@ enum wire_state wire_in_feed(struct wire_in *w, str in, struct buf *out, size_t 
 /* --- Content that is not stuffed: BDAT chunks (CRLF or LF ends), local text (LF ends). */
 struct wire_stuff {
 	uint64_t size; /* as wire_facts.size */
+	uint64_t lines;
 	bool bare_lf;
 	struct wire_lead lead; /* set lead.on where such lines may come */
 	unsigned char at_;     /* private */

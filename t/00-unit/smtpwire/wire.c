@@ -64,13 +64,21 @@ static bool feed(struct wire_in *w, str in, size_t n, struct buf *out, size_t *u
 	return false;
 }
 
-/* What facts of the output must say of its size. */
+/* What facts of the output must say of its size, and of its lines. */
 static uint64_t counted(str wire)
 {
 	struct wire_facts f = {0};
 
 	wire_facts_feed(&f, wire);
 	return f.size;
+}
+
+static uint64_t lines_in(str wire)
+{
+	struct wire_facts f = {0};
+
+	wire_facts_feed(&f, wire);
+	return f.lines;
 }
 
 static void check_case(size_t i, enum wire_newline mode, str want, size_t want_used)
@@ -88,13 +96,14 @@ static void check_case(size_t i, enum wire_newline mode, str want, size_t want_u
 		wire_in_start(&w, mode, 0);
 		ended = feed(&w, cases[i].in, n, &out, &used);
 		if (ended && used == want_used && str_eq(buf_view(&out), want) &&
-		    w.size == counted(want))
+		    w.size == counted(want) && w.lines == lines_in(want))
 			continue;
 		if (bad++ == 0) {
 			first_bad = n;
 			is_str(buf_view(&out), want, what);
 			is_int(used, want_used, "used");
 			is_int(w.size, counted(want), "size");
+			is_int(w.lines, lines_in(want), "lines");
 		}
 	}
 	is_int(bad, 0, what);
@@ -242,6 +251,7 @@ static void test_stuff(void)
 			is_str(buf_view(&out), stuffs[i].out, "stuffed");
 			ok(s.bare_lf == stuffs[i].bare_lf, "bare LF");
 			is_int(s.size, counted(stuffs[i].out), "size");
+			is_int(s.lines, lines_in(stuffs[i].out), "lines");
 		}
 	for (size_t n = 1; n < 12; n++) {
 		struct wire_unstuff u = {.lf = true};
