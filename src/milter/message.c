@@ -3,7 +3,10 @@
 #include "base/mem.h"
 #include "milter/edit.h"
 #include "milter/event.h"
+#include "milter/milter_int.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 
 struct milter_message {
@@ -126,6 +129,14 @@ static void show_body(struct milter_message *m, struct turn *t)
 		t->go = milter_bad_change(t->milter, &err, &t->answer);
 }
 
+/* libmilter sends each change by itself, and its kernel holds the next one back until ours has
+ * acknowledged the last: 40 ms each, when nothing is done about it. */
+static void acknowledge(struct milter *m)
+{
+	if (m->io && str_starts_nocase(str_of(m->conf->name), STR("inet:")))
+		setsockopt(m->io->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
+}
+
 static void hear(struct turn *t)
 {
 	struct milter_reply r;
@@ -134,8 +145,10 @@ static void hear(struct turn *t)
 	t->go = milter_eom(t->milter, &t->answer);
 	while (t->go != MILTER_END) {
 		t->go = milter_eom_reply(t->milter, &r, &t->answer);
-		if (t->go != MILTER_END &&
-		    milter_edits_add(&t->edits, &r, milter_leading_space(t->milter),
+		if (t->go == MILTER_END)
+			return;
+		acknowledge(t->milter);
+		if (milter_edits_add(&t->edits, &r, milter_leading_space(t->milter),
 			milter_name(t->milter), &err) < 0)
 			t->go = milter_bad_change(t->milter, &err, &t->answer);
 	}
