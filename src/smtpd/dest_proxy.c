@@ -10,7 +10,7 @@
 #include "log/log.h"
 #include "smtpd/proxy.h"
 #include "smtpd/restrict.h"
-#include "smtpd/spool.h"
+#include "smtpwire/spool.h"
 
 struct to_proxy {
 	struct session *s;
@@ -41,7 +41,7 @@ static void *begin(struct session *s)
 
 	to->s = s;
 	if (collects()) {
-		to->spool = spool_new();
+		to->spool = spool_new("incoming");
 	} else if (begin_data(s) < 0) {
 		session_reply_text(s, proxy_refusal(s->tx.proxy));
 		return NULL;

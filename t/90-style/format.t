@@ -18,7 +18,7 @@ def test_format():
     if not CLANG_FORMAT or b" 14." not in subprocess.run([CLANG_FORMAT, "--version"], stdout=subprocess.PIPE).stdout:
         skip("format of C code", "no clang-format 14")
         return
-    files = sorted(f for d in ("src", "t") for e in ("c", "h") for f in glob.glob("%s/%s/**/*.%s" % (ROOT, d, e), recursive=True))
+    files = sorted(f for d in ("src", "filters", "t") for e in ("c", "h") for f in glob.glob("%s/%s/**/*.%s" % (ROOT, d, e), recursive=True))
     p = subprocess.run([CLANG_FORMAT, "--dry-run", "-Werror"] + files, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     bad = sorted({l.split(":")[0] for l in p.stderr.splitlines() if ": error:" in l})
     if not ok(not bad, "C code is formatted"):

@@ -6,10 +6,11 @@ import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../lib"))
-from tap import diag, ok, run
+from tap import diag, is_eq, ok, run
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SRC = os.path.join(ROOT, "src")
+FILTERS = os.path.join(ROOT, "filters")
 LAYERS = [["base"], ["loop"], ["param", "log"], ["table", "dns", "tls", "sasl"],
           ["mail", "ipc", "queue", "smtpwire", "milter", "policyproto"], ["service"]]
 LIBRARIES = {f: n for n, fs in enumerate(LAYERS) for f in fs}
@@ -59,6 +60,22 @@ def test_layers():
         diag("\n".join(bad))
 
 
+def test_filters():
+    bad, missing = [], []
+    for base, _, files in os.walk(FILTERS):
+        for f in sorted(f for f in files if f.endswith((".c", ".h"))):
+            for n, line in enumerate(open(os.path.join(base, f), errors="replace"), 1):
+                m = re.match(r'\s*#\s*include\s+"([^"/]+)/', line)
+                if m and m.group(1) not in ("filters", "smtpwire", *sum(LAYERS[:4], [])):
+                    bad.append("%s/%s:%d: %s" % (os.path.relpath(base, ROOT), f, n, m.group(1)))
+    for d in sorted(os.listdir(FILTERS)):
+        if d != "check" and not os.path.exists(os.path.join(ROOT, "man", d + ".8")):
+            missing.append(d)
+    if not ok(not bad, "filters are clients like anybody's: they include no more than the lower layers and their protocol"):
+        diag("\n".join(bad))
+    is_eq(missing, [], "every filter has a manual page")
+
+
 def test_length():
     long = []
     for path in sorted(sources()):
@@ -92,4 +109,4 @@ def test_words():
         diag("\n".join(bad))
 
 
-run(test_layers, test_length, test_manual, test_words)
+run(test_layers, test_filters, test_length, test_manual, test_words)

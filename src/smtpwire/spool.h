@@ -1,8 +1,8 @@
 /* Content that waits for its destination: in memory, and in a file once it is large. The file has
  * no name (or has lost it), so that nobody else opens it and nothing is left of it after a crash.
  */
-#ifndef POSTERN_SMTPD_SPOOL_H
-#define POSTERN_SMTPD_SPOOL_H
+#ifndef POSTERN_SMTPWIRE_SPOOL_H
+#define POSTERN_SMTPWIRE_SPOOL_H
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -11,7 +11,8 @@
 #define SPOOL_MEMORY_ALL (64 * 1024 * 1024) /* of all of this process */
 
 struct spool;
-struct spool *spool_new(void);
+/* directory: of the file; a literal, or it outlives the spool. */
+struct spool *spool_new(const char *directory);
 void spool_free(struct spool *s); /* NULL is allowed */
 /* Appends. A failure is kept, and what comes after it is dropped. May wait. */
 void spool_put(struct spool *s, str piece);

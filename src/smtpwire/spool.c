@@ -1,4 +1,4 @@
-#include "smtpd/spool.h"
+#include "smtpwire/spool.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -6,26 +6,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PIECE	  (64 * 1024)
-#define DIRECTORY "incoming"
+#define PIECE (64 * 1024)
 
 struct spool {
 	struct buf mem; /* all of it; with a file, what is not written yet */
 	uint64_t size;
+	const char *directory;
 	int fd;
 	struct err err; /* code 0: none */
 };
 
 static size_t memory_all; /* of all spools */
 
-struct spool *spool_new(void)
+struct spool *spool_new(const char *directory)
 {
 	struct spool *s = mem_zero(sizeof(*s));
 
+	s->directory = directory;
 	s->fd = -1;
 	return s;
 }
@@ -47,13 +49,13 @@ void spool_free(struct spool *s)
 }
 
 /* Where the file system has no files without a name, it has one for a moment. */
-static int open_named(void)
+static int open_named(const char *directory)
 {
-	static unsigned count;
-	char path[64];
+	static atomic_uint count;
+	char path[4096];
 	int fd;
 
-	snprintf(path, sizeof(path), DIRECTORY "/.spool.%ld.%u", (long)getpid(), count++);
+	snprintf(path, sizeof(path), "%s/.spool.%ld.%u", directory, (long)getpid(), count++);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		unlink(path);
@@ -74,9 +76,9 @@ static void write_out(void *arg)
 	struct spool *s = j->s;
 
 	if (s->fd < 0)
-		s->fd = open(DIRECTORY, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+		s->fd = open(s->directory, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	if (s->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
-		s->fd = open_named();
+		s->fd = open_named(s->directory);
 	if (s->fd < 0 || file_pwrite_all(s->fd, s->mem.p, s->mem.n, (off_t)j->offset) < 0)
 		j->code = errno;
 }
@@ -88,7 +90,7 @@ static void flush(struct spool *s)
 
 	work_run(write_out, &j);
 	if (j.code)
-		err_errno(&s->err, j.code, "write a temporary file in %s", DIRECTORY);
+		err_errno(&s->err, j.code, "write a temporary file in %s", s->directory);
 	memory_all -= s->mem.n;
 	buf_clear(&s->mem);
 }
