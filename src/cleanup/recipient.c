@@ -185,8 +185,8 @@ static int map_address(struct message *m, const struct ipc_env_rcpt *given, stru
 		buf_cstr(&a, conf.empty_address_recipient);
 	status = address_complete(m, "local", &a);
 	if (status == 0) {
-		/* The original recipient is complete, too, but not yet mapped. */
-		if (r->orig_address.n == 0 || str_rchr(r->orig_address, '@') < 0)
+		/* The original recipient stays as it was given: orig_to=<root> of cron's mail. */
+		if (r->orig_address.n == 0)
 			r->orig_address = arena_str(&m->arena, buf_view(&a));
 		if (r->orcpt.n == 0)
 			r->orcpt = make_orcpt(m, r->orig_address);

@@ -276,5 +276,5 @@ enum outcome access_act(struct eval *e, const char *table, str result, struct su
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
 		if (str_eq_nocase(c.word, str_of(actions[i].word)))
 			return actions[i].act(&c);
-	return eval_text(e, c.result);
+	return eval_text(e, c.result, about);
 }

@@ -97,6 +97,7 @@ static bool look_at(struct eval *e, const char *host, struct mx_host *h)
 /* We are among the MX hosts, not among the best of them, and those are where we may forward to. */
 static bool is_backup(struct eval *e, const char *domain)
 {
+	enum dns_status found;
 	uint16_t best = UINT16_MAX;
 	struct dns_rr *rr;
 	bool ours = false;
@@ -104,7 +105,12 @@ static bool is_backup(struct eval *e, const char *domain)
 	struct err err;
 	size_t n;
 
-	if (dns_lookup(domain, DNS_MX, 0, e->arena, &rr, &n, &err) != DNS_OK)
+	found = dns_lookup(domain, DNS_MX, 0, e->arena, &rr, &n, &err);
+	if (found == DNS_RETRY)
+		eval_defer_if_reject(e, 450, "4.4.4", eval_recipient(e),
+		    arena_printf(
+			e->arena, "Unable to look up mail exchanger information: %s", err.text));
+	if (found != DNS_OK)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (rr[i].pref < best)

@@ -72,10 +72,13 @@ enum outcome check_unknown_helo(struct eval *e, const struct rule *r)
 	str helo = str_of(e->s->helo), ip;
 	enum presence p = ABSENT;
 	const char *name;
+	enum outcome o;
 
 	(void)r;
 	if (!e->s->helo || addr_literal(helo, &ip))
 		return OUT_DUNNO;
+	if (check_helo_literal(e, &o))
+		return o;
 	if (!hostaddr_is_numeric(helo) && (name = dns_name(e, helo))) {
 		p = has_host(e, name);
 		if (p == ABSENT)

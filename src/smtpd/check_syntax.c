@@ -13,15 +13,30 @@ static bool fully_qualified(str name)
 	return str_chr(name, '.') > 0 && addr_domain_valid(name, conf.smtputf8_enable);
 }
 
-enum outcome check_invalid_helo(struct eval *e, const struct rule *r)
+bool check_helo_literal(struct eval *e, enum outcome *o)
 {
 	str helo = str_of(e->s->helo), ip;
+
+	if (helo.n == 0 || helo.p[0] != '[' || addr_literal(helo, &ip))
+		return false;
+	*o = eval_reject_subject(
+	    e, conf.invalid_hostname_reject_code, "5.5.2", eval_helo(e), "invalid ip address");
+	return true;
+}
+
+enum outcome check_invalid_helo(struct eval *e, const struct rule *r)
+{
+	str helo = str_of(e->s->helo);
+	enum outcome o;
 
 	(void)r;
 	if (!e->s->helo)
 		return OUT_DUNNO;
-	if (helo.n && helo.p[0] == '[' ? addr_literal(helo, &ip)
-				       : hostaddr_is_numeric(helo) || hostname_valid(helo, NULL))
+	if (check_helo_literal(e, &o))
+		return o;
+	if (str_ends(helo, STR(".")))
+		helo = str_head(helo, helo.n - 1);
+	if ((helo.n && helo.p[0] == '[') || hostaddr_is_numeric(helo) || hostname_valid(helo, NULL))
 		return OUT_DUNNO;
 	return eval_reject_subject(
 	    e, conf.invalid_hostname_reject_code, "5.5.2", eval_helo(e), "Invalid name");
@@ -30,10 +45,13 @@ enum outcome check_invalid_helo(struct eval *e, const struct rule *r)
 enum outcome check_non_fqdn_helo(struct eval *e, const struct rule *r)
 {
 	str helo = str_of(e->s->helo), ip;
+	enum outcome o;
 
 	(void)r;
 	if (!e->s->helo || addr_literal(helo, &ip) || fully_qualified(helo))
 		return OUT_DUNNO;
+	if (check_helo_literal(e, &o))
+		return o;
 	return eval_reject_subject(
 	    e, conf.non_fqdn_reject_code, "5.5.2", eval_helo(e), "need fully-qualified hostname");
 }

@@ -203,6 +203,8 @@ struct subject eval_recipient(struct eval *e)
 
 struct subject eval_subject(struct eval *e)
 {
+	if (e->about)
+		return *e->about;
 	switch (e->list) {
 	case LIST_CLIENT:
 		return eval_client(e);

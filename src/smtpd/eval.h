@@ -27,6 +27,12 @@ enum list_id {
 
 struct rule; /* rules.h */
 
+/* What a reply is about: "<x@y>: Sender address rejected: ..." */
+struct subject {
+	const char *object; /* x@y, without brackets */
+	const char *class;  /* Sender address */
+};
+
 struct eval {
 	struct session *s;
 	struct arena *arena; /* lives as long as the evaluation */
@@ -38,14 +44,9 @@ struct eval {
 	const char *defer_if_permit, *defer_if_reject; /* pending replies */
 	bool have_rcpt_route, have_sender_route;
 	struct resolved rcpt_route, sender_route;
-	int depth;		/* of restriction classes and table results */
-	bool in_default_action; /* what holds for a policy server that failed is evaluated */
-};
-
-/* What a reply is about: "<x@y>: Sender address rejected: ..." */
-struct subject {
-	const char *object; /* x@y, without brackets */
-	const char *class;  /* Sender address */
+	int depth;		     /* of restriction classes and table results */
+	bool in_default_action;	     /* what holds for a policy server that failed is evaluated */
+	const struct subject *about; /* restrictions that a table gave: what it was asked about */
 };
 
 /* Refuses: reply code, enhanced code, text. Logs it. With warn_if_reject or a pending
@@ -91,8 +92,8 @@ struct subject eval_recipient(struct eval *e);
 const struct resolved *eval_rcpt_route(struct eval *e);
 const struct resolved *eval_sender_route(struct eval *e);
 
-/* Evaluates a list of restrictions that a table gave as its result. May wait. */
-enum outcome eval_text(struct eval *e, str restrictions);
+/* Evaluates a list of restrictions that a table gave as its result for about. May wait. */
+enum outcome eval_text(struct eval *e, str restrictions, struct subject about);
 
 enum destination { DEST_OURS, DEST_FOREIGN, DEST_UNKNOWN };
 /* Whether we deliver or relay for the recipient's domain. May wait. */
@@ -104,6 +105,8 @@ enum destination eval_destination(struct eval *e);
 #include "smtpd/restrict.tbl"
 #undef RESTRICTION
 
+/* What begins as an address literal must be one: false when it is, or else the refusal is in *o. */
+bool check_helo_literal(struct eval *e, enum outcome *o);
 /* Implicit checks at the end of the recipient's lists (check_unlisted.c). */
 enum outcome check_rcpt_exists(struct eval *e);
 enum outcome check_sender_exists(struct eval *e);

@@ -8,6 +8,8 @@
 #include "smtpd/rules.h"
 #include "smtpd/standalone.h"
 
+#include <stdlib.h>
+
 static struct rules *lists[LIST_COUNT];
 static uint32_t override_mask;
 
@@ -120,9 +122,15 @@ static enum outcome run_rules(struct eval *e, const struct rules *rules)
 	return o;
 }
 
-enum outcome eval_text(struct eval *e, str restrictions)
+enum outcome eval_text(struct eval *e, str restrictions, struct subject about)
 {
-	return run_rules(e, rules_of_text(e->arena, restrictions, e->list));
+	const struct subject *outer = e->about;
+	enum outcome o;
+
+	e->about = &about;
+	o = run_rules(e, rules_of_text(e->arena, restrictions, e->list));
+	e->about = outer;
+	return o;
 }
 
 static enum outcome run_list(struct eval *e, enum list_id list)
@@ -172,14 +180,33 @@ static bool one_list(struct session *s, enum list_id list)
 	return end(&v, run_list(e, list));
 }
 
+/* A list that is judged before RCPT: what it puts off is kept, to strike there. */
+static bool early_list(struct session *s, enum list_id list, char **deferral)
+{
+	struct evaluation v;
+	struct eval *e;
+	enum outcome o;
+
+	free(*deferral);
+	*deferral = NULL;
+	if (conf.smtpd_delay_reject || is_free(s))
+		return true;
+	e = begin(&v, s);
+	o = run_list(e, list);
+	if (o != OUT_REJECT && e->defer_if_permit)
+		*deferral = str_dup(str_of(e->defer_if_permit));
+	arena_free(&v.arena);
+	return o != OUT_REJECT;
+}
+
 bool restrict_connect(struct session *s)
 {
-	return conf.smtpd_delay_reject || one_list(s, LIST_CLIENT);
+	return early_list(s, LIST_CLIENT, &s->connect_deferral);
 }
 
 bool restrict_helo(struct session *s)
 {
-	return conf.smtpd_delay_reject || one_list(s, LIST_HELO);
+	return early_list(s, LIST_HELO, &s->helo_deferral);
 }
 
 static enum outcome judge_sender(struct eval *e)
@@ -198,11 +225,23 @@ bool restrict_mail(struct session *s)
 {
 	struct evaluation v;
 	struct eval *e;
+	enum outcome o;
 
 	if (conf.smtpd_delay_reject || is_free(s))
 		return true;
 	e = begin(&v, s);
-	return end(&v, judge_sender(e));
+	o = judge_sender(e);
+	if (o != OUT_REJECT && e->defer_if_permit)
+		s->tx.deferral = arena_cstr(&s->tx.arena, str_of(e->defer_if_permit));
+	arena_free(&v.arena);
+	return o != OUT_REJECT;
+}
+
+static const char *early_deferral(const struct session *s)
+{
+	if (s->connect_deferral)
+		return s->connect_deferral;
+	return s->helo_deferral ? s->helo_deferral : s->tx.deferral;
 }
 
 /* Client, HELO and sender lists that waited for RCPT; OK in one does not spare the next. */
@@ -224,6 +263,8 @@ static enum outcome judge_rcpt(struct eval *e)
 
 	if (conf.smtpd_delay_reject)
 		o = delayed(e);
+	else
+		e->defer_if_permit = early_deferral(e->s);
 	for (int i = 0; i < 2 && o != OUT_REJECT && !e->s->tx.act.discard; i++)
 		o = run_list(e, lists_in_order[i]);
 	if (o == OUT_REJECT || e->s->tx.act.discard)

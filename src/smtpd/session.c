@@ -267,6 +267,8 @@ void session_run(struct stream *io, const struct hostaddr *peer)
 	session_set_helo(s, LOG_NONE);
 	buf_free(&s->verdict);
 	buf_free(&s->macro_text);
+	free(s->connect_deferral);
+	free(s->helo_deferral);
 	arena_free(&s->tx.arena);
 	arena_free(&s->arena);
 	free(s);

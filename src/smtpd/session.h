@@ -73,6 +73,7 @@ struct transaction {
 	bool proxied;		     /* it goes to the before-queue filter: no queue ID */
 	struct proxy *proxy;	     /* proxied: the conversation, once there is one */
 	str mail_args, *rcpt_args;   /* as the client gave them, of rcpts; for the filter */
+	const char *deferral;	     /* DEFER_IF_PERMIT of the MAIL stage, like connect_deferral */
 	char queue_id[QUEUE_ID_MAX]; /* "" before the transaction is opened */
 	char instance[48];	     /* its name towards policy servers; "" before the first asks */
 	struct policy_owner policy;  /* the connections to them that are its own */
@@ -110,6 +111,9 @@ struct session {
 	bool milters_refuse;	      /* they have refused the client for good */
 	bool rcpt_refused;	      /* they are shown a recipient that was refused */
 	struct buf macro_text;	      /* value of the macro that was asked for last */
+	/* Without smtpd_delay_reject: DEFER_IF_PERMIT of these stages strikes at RCPT. malloc'ed.
+	 */
+	char *connect_deferral, *helo_deferral;
 };
 
 /* Serves one connection to its end; peer NULL: standard input. May wait. */

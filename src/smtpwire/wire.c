@@ -134,6 +134,13 @@ static void lead_put(struct wire_lead *l, struct buf *out, uint64_t *size)
 	l->n_ = 0;
 }
 
+/* Content that begins with white space has no header: it must not continue the one that we write
+ * before it. */
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 /* --- DATA */
 
 enum { BOL = 0, DOT, DOT_CR, TEXT };
@@ -302,6 +309,8 @@ static enum wire_state take_lead(struct wire_in *w, str in, struct buf *out, siz
 		step = lead_byte(&w->lead_, *p);
 		if (step == LEAD_NONE) {
 			w->lead_.on = false;
+			if (w->size == 0 && w->lead_.n_ == 0 && is_blank(*p))
+				put_end(w, out);
 			take(w, str_mem(w->lead_.head_, w->lead_.n_), out, &n);
 			break;
 		}
@@ -394,6 +403,8 @@ void wire_stuff_feed(struct wire_stuff *s, str in, struct buf *out)
 		step = lead_byte(&s->lead, *p);
 		if (step == LEAD_NONE) {
 			s->lead.on = false;
+			if (s->size == 0 && s->lead.n_ == 0 && is_blank(*p))
+				stuff_end_line(s, out);
 			stuff_take(s, str_mem(s->lead.head_, s->lead.n_), out);
 			s->lead.n_ = 0;
 			break;

@@ -36,7 +36,8 @@ enum wire_newline {	       /* smtpd_forbid_bare_newline, for this client */
 	WIRE_STRICT_END,       /* normalize, note, reject: only CRLF.CRLF ends it */
 };
 enum wire_state { WIRE_MORE = 0, WIRE_END };
-/* mbox "From " lines (also ">From ") at the very start become "X-Mailbox-Line: From ...". */
+/* mbox "From " lines (also ">From ") at the very start become "X-Mailbox-Line: From ...". An empty
+ * line goes before white space at the very start. */
 struct wire_lead {
 	bool on;
 	unsigned char n_; /* private */

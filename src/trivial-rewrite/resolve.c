@@ -278,7 +278,7 @@ static void relocated_user(struct route *r)
 }
 
 /* user@1.2.3.4 is no domain; with resolve_numeric_domain it is taken for [1.2.3.4]. */
-static bool bad_domain(struct route *r, struct buf *a)
+static bool is_bad(struct route *r, struct buf *a)
 {
 	str local, domain, ip;
 	struct buf literal = {0};
@@ -293,6 +293,8 @@ static bool bad_domain(struct route *r, struct buf *a)
 		return false;
 	}
 	(void)r;
+	if (!conf.allow_min_user && local.n && local.p[0] == '-')
+		return true; /* commands would take it for an option */
 	return domain.p[0] == '[' ? !addr_literal(domain, &ip) : !addr_domain_valid(domain, true);
 }
 
@@ -310,10 +312,10 @@ void resolve_address(str sender, str address, bool verify, struct route *r)
 		buf_cut(&a, a.n - 1);
 	if (str_rchr(buf_view(&a), '@') < 0)
 		buf_printf(&a, "@%s", conf.myhostname);
-	if (bad_domain(r, &a)) {
+	if (is_bad(r, &a)) {
 		set(&r->recipient, buf_view(&a));
 		r->flags |= RESOLVE_ERROR | RESOLVE_DEFAULT;
-		to_error(r, "5.1.3 Bad recipient address syntax");
+		to_error(r, "5.1.3 bad address syntax");
 		buf_free(&a);
 		return;
 	}

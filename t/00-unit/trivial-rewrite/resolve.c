@@ -78,11 +78,11 @@ static void operators(void)
 
 static void malformed(void)
 {
-	is("", "u@1.2.3.4", "default error:5.1.3 Bad recipient address syntax u@1.2.3.4");
-	is("", "u@a..b", "default error:5.1.3 Bad recipient address syntax u@a..b");
-	is("", "u@[1.2.3]", "default error:5.1.3 Bad recipient address syntax u@[1.2.3]");
-	is("", "u@-", "default error:5.1.3 Bad recipient address syntax u@-");
-	is("", "u@", "default error:5.1.3 Bad recipient address syntax u@");
+	is("", "u@1.2.3.4", "default error:5.1.3 bad address syntax u@1.2.3.4");
+	is("", "u@a..b", "default error:5.1.3 bad address syntax u@a..b");
+	is("", "u@[1.2.3]", "default error:5.1.3 bad address syntax u@[1.2.3]");
+	is("", "u@-", "default error:5.1.3 bad address syntax u@-");
+	is("", "u@", "default error:5.1.3 bad address syntax u@");
 }
 
 static void senders(void)
