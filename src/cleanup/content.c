@@ -28,7 +28,7 @@ void content_setup(void)
 	    .header_size = conf.header_size_limit,
 	    .line = conf.line_length_limit,
 	    .boundary = conf.mime_boundary_length_limit,
-	    .nesting = conf.mime_nesting_limit,
+	    .nesting = (size_t)conf.mime_nesting_limit + 2, /* as Postfix counts */
 	};
 }
 
@@ -145,7 +145,7 @@ static void on_header_end(void *ctx, str line, bool at_end)
 	m->header_done = true;
 }
 
-static void on_part_header_end(void *ctx)
+static void on_segment(void *ctx)
 {
 	struct message *m = ctx;
 
@@ -167,15 +167,22 @@ static void on_body_line(void *ctx, str piece, unsigned which)
 		flush(m);
 }
 
+/* Too deep a structure hides headers of parts from those who want to look at them. */
+static bool hides_headers(const struct message *m)
+{
+	return m->checking && (checks_flags() & MIME_FIELDS);
+}
+
 /* 8-bit text in headers is looked for in any case: the message may need SMTPUTF8. Headers that are
- * too long are cut, and structure that is too deep is not looked into: neither is refused. */
+ * too long are cut and not refused; structure that is too deep is, where it would hide from checks.
+ */
 static void on_error(void *ctx, enum mime_error e, str where)
 {
 	struct message *m = ctx;
 	struct buf what = {0};
 	bool strict = !(m->flags & CLEANUP_FLAG_INTERNAL);
 
-	if (e == MIME_E_TRUNCATED_HEADER || e == MIME_E_NESTING)
+	if (e == MIME_E_TRUNCATED_HEADER || (e == MIME_E_NESTING && !hides_headers(m)))
 		return;
 	if (e == MIME_E_8BIT_IN_HEADER) {
 		m->env.sender.flags |= SENDER_SMTPUTF8_HEADER;
@@ -209,12 +216,14 @@ static void begin(struct message *m)
 	static const struct mime_ops blocks = {.field = on_field,
 	    .header_end = on_header_end,
 	    .body = on_body,
-	    .part_header_end = on_part_header_end,
+	    .part_header_end = on_segment,
+	    .boundary = on_segment,
 	    .error = on_error};
 	static const struct mime_ops lines = {.field = on_field,
 	    .header_end = on_header_end,
 	    .body_line = on_body_line,
-	    .part_header_end = on_part_header_end,
+	    .part_header_end = on_segment,
+	    .boundary = on_segment,
 	    .error = on_error};
 	unsigned flags;
 

@@ -189,11 +189,9 @@ static void push_level(struct mime *m)
 
 	m->levels = mem_realloc(m->levels, (m->depth + 1) * sizeof *m->levels);
 	l = &m->levels[m->depth++];
-	*l = (struct level){.digest = m->type.digest};
-	if (m->type.kind == MIME_MULTIPART) {
-		l->boundary = mem_memdup(m->boundary.p, m->boundary.n);
-		l->n = m->boundary.n;
-	}
+	*l = (struct level){.digest = m->type.digest,
+	    .boundary = mem_memdup(m->boundary.p, m->boundary.n),
+	    .n = m->boundary.n};
 }
 
 static void start_line(struct mime *m)
@@ -208,12 +206,12 @@ static void enter_body(struct mime *m)
 	check_encoding(m);
 	if (m->type.kind == MIME_PIECE || m->encoding == MIME_BASE64 || m->encoding == MIME_QP)
 		m->type.kind = MIME_LEAF;
-	if (m->type.kind != MIME_LEAF && m->depth >= m->limits.nesting) {
+	if (m->type.kind == MIME_MULTIPART && m->depth >= m->limits.nesting) {
 		found_error(m, MIME_E_NESTING, STR(""));
 		m->type.kind = MIME_LEAF;
 	}
 	m->body_encoding = m->type.kind == MIME_LEAF ? m->encoding : MIME_7BIT;
-	if (m->type.kind != MIME_LEAF)
+	if (m->type.kind == MIME_MULTIPART)
 		push_level(m);
 	m->state = IN_BODY;
 	start_line(m);
@@ -249,7 +247,7 @@ static ptrdiff_t boundary_level(const struct mime *m, str line)
 	for (size_t i = m->depth; i-- > 0;) {
 		const struct level *l = &m->levels[i];
 
-		if (l->boundary && str_starts(rest, str_mem(l->boundary, l->n)))
+		if (str_starts(rest, str_mem(l->boundary, l->n)))
 			return (ptrdiff_t)i;
 	}
 	return -1;
@@ -268,6 +266,8 @@ static void look_at_line(struct mime *m, str line)
 	m->part_follows = !str_starts(str_from(line, 2 + l->n), STR("--"));
 	m->digest = l->digest;
 	pop_levels(m, (size_t)i + m->part_follows);
+	if (m->ops->boundary)
+		m->ops->boundary(m->ctx);
 	m->body_encoding = MIME_7BIT;
 }
 

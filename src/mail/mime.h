@@ -50,6 +50,8 @@ struct mime_ops {
 	/* The header of a part or of an attached message has ended; what separates it from its body
 	 * follows as body. Only MIME_FIELDS, MIME_LINES. May be NULL. */
 	void (*part_header_end)(void *ctx);
+	/* A boundary: its line follows as body. May be NULL. */
+	void (*boundary)(void *ctx);
 	/* First time each error is found; where: the offending field or start of the line. May be
 	 * NULL. */
 	void (*error)(void *ctx, enum mime_error e, str where);
