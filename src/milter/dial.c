@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define DIALS_MAX    3	/* failures to connect before it is left alone */
-#define BREAKS_MAX   20 /* sessions that broke */
+#define BREAKS_MAX   50 /* sessions that broke */
 #define PAUSE_MIN_MS 50 /* at first; doubled by each further failure */
 #define PAUSE_MAX_MS 1000
 
@@ -74,8 +74,10 @@ int milter_dial(struct milter *m, struct err *err)
 		return err_set(err, "not asked: it has just failed several times");
 	if (c->trouble.dials >= DIALS_MAX) /* the others wait for this try */
 		c->trouble.until = deadline_in(c->connect_ms);
-	if (connect_to(m, deadline, err) < 0 || milter_negotiate(m, deadline, err) < 0)
+	if (connect_to(m, deadline, err) < 0 || milter_negotiate(m, deadline, err) < 0) {
+		milter_trouble(c, true);
 		return -1;
+	}
 	c->trouble.dials = 0;
 	c->trouble.until = 0;
 	return 0;

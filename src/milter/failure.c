@@ -90,7 +90,8 @@ struct milter_answer milter_fail(struct milter *m, enum milter_stage stage, cons
 {
 	char what[64];
 
-	milter_trouble(m->conf, m->state == MILTER_NEW);
+	if (m->state != MILTER_NEW) /* else dial.c knows */
+		milter_trouble(m->conf, false);
 	if (m->io) /* else dial.c has warned, or saves its breath */
 		log_warn("milter %s: %s: %s", m->conf->name, milter_stages[stage].name, err->text);
 	milter_close(m, false);

@@ -19,6 +19,17 @@ uint32_t milter_steps_offered(uint32_t version)
 	return 0;
 }
 
+/* What is known to a version, which need not be one of ours. */
+static uint32_t steps_known(uint32_t version)
+{
+	uint32_t steps = offers[0].steps;
+
+	for (size_t i = 0; i < ARRAY_SIZE(offers); i++)
+		if (offers[i].version <= version)
+			steps = offers[i].steps;
+	return steps;
+}
+
 static enum wait send_offer(struct milter *m, int64_t deadline)
 {
 	struct buf out = {0};
@@ -65,7 +76,7 @@ static int take_answer(struct milter *m, str data, struct err *err)
 	if (m->actions & ~(uint32_t)ACTIONS_ALL)
 		return err_set(err, "negotiation: unknown actions 0x%lx",
 		    (unsigned long)(m->actions & ~(uint32_t)ACTIONS_ALL));
-	m->steps &= milter_steps_offered(m->conf->version);
+	m->steps &= steps_known(m->version);
 	return take_macros(m, data, err);
 }
 

@@ -85,8 +85,8 @@ enum wait milter_packet_read(
 		if (w == WAIT_OK && in.n < need)
 			w = WAIT_EOF;
 		if (w != WAIT_OK) {
-			err_set(
-			    err, "%s%s", wait_name(w), in.n ? " in the middle of a packet" : "");
+			err_set(err, "%s%s", w == WAIT_ERROR ? strerror(errno) : wait_name(w),
+			    in.n ? " in the middle of a packet" : "");
 			return w;
 		}
 		rest = in;

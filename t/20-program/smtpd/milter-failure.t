@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Milters that are away, silent, slow, or talk nonsense: one line names them, the default action follows, and nobody else waits."""
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../lib"))
+from instance import Instance, free_port, wait_until
+from milter import CONN_FAIL, CONTINUE, Close, Hang, Milter, Reset, Sleep, add_header, packet, reply
+from smtp import Client
+from tap import is_eq, like, ok, run
+
+state = {}
+STAGES = ("connect", "helo", "mail", "rcpt", "data", "unknown")
+M = Milter({name: (lambda n: lambda event: state.get(n))(name) for name in STAGES})
+OTHER = Milter()
+SLOW = Milter({"mail": lambda e: [Sleep(3), CONTINUE] if "slow" in e.args[0] else None})
+AWAY = free_port()
+ACTIONS = ("tempfail", "reject", "accept", "quarantine", "shutdown")
+PORTS = {a: free_port() for a in ACTIONS}
+NEG, DOWN, DOWN_UNIX, SLEEPY, NONAME, MANY = (free_port() for _ in range(6))
+SMTPD = "%d inet n - n - - smtpd"
+MAIN = {"smtpd_relay_restrictions": "permit_mynetworks, reject", "smtpd_peername_lookup": "no", "smtpd_error_sleep_time": "0", "relayhost": "[127.0.0.1]:9",
+        "milter_command_timeout": "1s", "milter_connect_timeout": "2s"}
+
+
+def service(port, milters, **settings):
+    return SMTPD % port + "".join(" -o { %s = %s }" % i for i in dict(settings, smtpd_milters=milters).items())
+
+
+GW = Instance(main=MAIN, services=[service(PORTS[a], M.where, milter_default_action=a) for a in ACTIONS] + [
+    service(DOWN, "inet:127.0.0.1:%d" % AWAY), service(DOWN_UNIX, "{ unix:/no/such/socket, default_action=reject }"),
+    service(SLEEPY, SLOW.where, milter_command_timeout="30s"), service(NONAME, "inet:nosuch.invalid:7", milter_default_action="accept"),
+    service(MANY, "{ inet:127.0.0.1:%d, default_action=accept } { %s, { default_action = quarantine } }" % (AWAY, OTHER.where))])
+
+NONSENSE = {
+    "end of file": Close, "Connection reset|end of file": Reset, "unknown reply": packet("Z"), "bad packet length 0": b"\0\0\0\0c",
+    "bad packet length 1213486160": b"HTTP/1.0 400 Bad request\r\n\r\n", "end of file in the middle of a packet": [b"\0\0\0\7y550", Close],
+    "unexpected add header reply": add_header("a", "b"), "continue reply has 4 bytes too many": packet("c", b"junk"),
+    "replycode reply is cut short": packet("y", b"550 no"), "unexpected negotiation reply": packet("O", b"x" * 12), "unexpected conn_fail reply": CONN_FAIL,
+}
+COMMANDS = {"mail": "MAIL FROM:<a@b.test>", "rcpt": "RCPT TO:<u@far.test>", "unknown": "ODD", "data": "DATA"}
+
+
+def codes(port):
+    with Client(port) as c:
+        out = {"connect": c.greeting.text}
+        for name, line in dict({"helo": "EHLO c.test"}, **COMMANDS).items():
+            if out["connect"].startswith("421") or name != "helo" and last.startswith("421"):
+                c.ended()
+                break
+            last = out[name] = c.cmd(line).text
+        return out
+
+
+TEMPFAIL, REJECT = "451 4.7.1 Service unavailable - try again later", "550 5.5.0 Service unavailable"
+
+
+def good_sessions():
+    """The milter must not be one that keeps failing, for the next test."""
+    state.clear()
+    for port in PORTS.values():
+        codes(port)
+
+
+def check(stage, answer, what):
+    """All default actions when this is what the milter says at that stage."""
+    good_sessions()
+    state[stage] = answer
+    seen = stage if stage in COMMANDS else "mail"
+    is_eq(codes(PORTS["tempfail"])[seen], TEMPFAIL, "%s at %s: tempfail" % (what, stage))
+    r = codes(PORTS["reject"])
+    is_eq((r[seen], r["connect"][:3]), (REJECT, "554" if stage == "connect" else "220"), "%s at %s: reject" % (what, stage))
+    is_eq([c[:3] for c in codes(PORTS["accept"]).values()], ["220", "250", "250", "250", "500", "354"], "%s at %s: accept" % (what, stage))
+    mark = len(GW.log())
+    is_eq([c[:3] for c in codes(PORTS["quarantine"]).values()], ["220", "250", "250", "250", "500", "354"], "%s at %s: quarantine" % (what, stage))
+    GW.wait_log("milter-hold: .*: milter triggers HOLD action: default_action;", since=mark)
+    r = list(codes(PORTS["shutdown"]).values())[-1]
+    like(r, "^421 ", "%s at %s: shutdown" % (what, stage))
+
+
+def test_nonsense():
+    for what, answer in NONSENSE.items():
+        mark = len(GW.log())
+        check("rcpt", answer, what)
+        GW.wait_log(r"warning: milter %s: RCPT: .*(%s)" % (M.where, what), count=5, since=mark)
+        GW.wait_log(r"NOQUEUE: milter %s: RCPT from unknown\[127.0.0.1\]: failed, default_action reject; time=\d" % M.where, since=mark)
+
+
+def test_stages():
+    for stage in STAGES:
+        check(stage, packet("Z"), "nonsense")
+
+
+def test_bad_reply():
+    good_sessions()
+    for text in (b"250 ok\0", b"abc\0", b"55\0", b"550x\0", b"550 a\r\n551 b\0", b"\0"):
+        state.clear()
+        state["rcpt"] = packet("y", text)
+        is_eq([codes(PORTS[a])["rcpt"][:9] for a in ("tempfail", "reject", "accept")], ["451 4.3.5", "451 4.3.5", "250 2.1.5"], "reply code %r" % text)
+    state["rcpt"] = reply("550 5.7.1 nul\0inside")
+    is_eq(codes(PORTS["tempfail"])["rcpt"], TEMPFAIL, "a NUL")
+    state["rcpt"] = reply("550 5.7.1 bell\a and \x80")
+    like(codes(PORTS["tempfail"])["rcpt"], "^550 5.7.1 bell\\? and ", "control characters")
+
+
+def test_silence():
+    state.clear()
+    state["mail"] = Hang
+    mark = len(GW.log())
+    is_eq(codes(PORTS["tempfail"])["mail"], TEMPFAIL, "time-out")
+    GW.wait_log(r"warning: milter %s: MAIL: timeout" % M.where, since=mark)
+    GW.wait_log(r"MAIL from .*: failed, default_action tempfail; time=[1-9]\.\d+: timeout", since=mark)
+
+
+def test_lasting():
+    state.clear()
+    state["rcpt"] = Close
+    with Client(PORTS["tempfail"]) as c:
+        c.ehlo()
+        c.cmd("MAIL FROM:<a@b.test>")
+        c.cmd("RCPT TO:<u@far.test>")
+        state.clear()
+        is_eq([c.cmd(l).text for l in ("RCPT TO:<v@far.test>", "RSET", "MAIL FROM:<a@b.test>", "ODD")], [TEMPFAIL, "250 2.0.0 Ok", TEMPFAIL, TEMPFAIL],
+              "for the rest of the session")
+
+
+def test_away():
+    is_eq(codes(DOWN)["mail"], TEMPFAIL, "nobody there")
+    GW.wait_log(r"warning: connect to Milter service inet:127.0.0.1:%d: Connection refused$" % AWAY)
+    with Client(DOWN_UNIX) as c:
+        is_eq(c.greeting.code, 554, "no such socket")
+    GW.wait_log(r"warning: connect to Milter service unix:/no/such/socket: No such file or directory")
+    is_eq(codes(NONAME)["data"][:3], "354", "no such host")
+    GW.wait_log(r"warning: connect to Milter service inet:nosuch.invalid:7: host nosuch.invalid: ")
+    is_eq(codes(MANY)["data"][:3], "354", "others are asked all the same")
+    ok("data" in OTHER.names(), "and see everything")
+
+
+def test_backoff():
+    mark = len(GW.log())
+    for _ in range(40):
+        is_eq(codes(DOWN)["mail"], TEMPFAIL, "still away")
+    dialled = len(GW.find_log("connect to Milter service inet:127.0.0.1:%d" % AWAY, since=mark))
+    GW.wait_log(r"milter inet:127.0.0.1:%d: CONNECT from .*: failed, default_action tempfail; time=\S+: not asked: it has just failed several times" % AWAY, since=mark)
+    ok(dialled < 38, "not dialled at full rate (%d of 40)" % dialled)
+
+
+def test_negotiation():
+    for what, answer in {"cut short": packet("O", b"\0\0\0\6\0\0"), "continue reply": CONTINUE, "bad packet length": b"HTTP/1.0 400 Bad request\r\n", "end of file": Close,
+                         "protocol version 7": packet("O", b"\0\0\0\7" + b"\0" * 8), "unknown actions 0xfe00": packet("O", b"\0\0\0\6\0\0\xff\xff\0\0\0\0"),
+                         "list of macros is cut short": packet("O", b"\0\0\0\6" + b"\0" * 8 + b"abc"), "timeout": Hang}.items():
+        M.negotiate = answer
+        mark = len(GW.log())
+        is_eq(codes(PORTS["tempfail"])["mail"], TEMPFAIL, "negotiation: " + what)
+        GW.wait_log("(warning: milter .*: CONNECT: negotiation.*%s|not asked)" % what, since=mark)
+    M.negotiate = packet("O", b"\0\0\0\2" + b"\0\0\0\0" + b"\xff\xff\xff\x00")
+    state.clear()
+    wait_until(lambda: codes(PORTS["tempfail"])["mail"].startswith("250"), "the milter is asked again")
+    M.idle().clear()
+    codes(PORTS["tempfail"])
+    is_eq(M.idle().names(), ["negotiate", "connect", "helo", "mail", "rcpt", "quit"], "an old milter that asks for too much gets what version 2 has")
+    M.negotiate = None
+
+
+def test_sleep():
+    sleepers = [Client(SLEEPY) for _ in range(50)]
+    for c in sleepers:
+        c.ehlo()
+        c.send("MAIL FROM:<slow@b.test>\r\n")
+    SLOW.wait("mail", 50)
+    begin = time.monotonic()
+    is_eq(codes(SLEEPY)["data"][:3], "354", "a session while others wait for the milter")
+    ok(SLOW.open >= 50 and time.monotonic() - begin < 3, "did not wait for them")
+    for c in sleepers:
+        is_eq(c.reply().code, 250, "and they get their answer")
+        c.close()
+
+
+with GW:
+    GW.start()
+    run(test_nonsense, test_stages, test_bad_reply, test_silence, test_lasting, test_away, test_backoff, test_negotiation, test_sleep)
