@@ -97,11 +97,11 @@ static bool resolve(struct message *m, struct routed *r)
 	r->transport = res.transport;
 	r->nexthop = res.nexthop;
 	r->address = res.recipient;
-	if ((res.flags & RESOLVE_ERROR) && !(res.transport.n && res.nexthop.n)) {
+	if (((res.flags & RESOLVE_ERROR) && !(res.transport.n && res.nexthop.n)) ||
+	    (!conf.allow_min_user && str_starts(r->address, STR("-")))) {
 		r->transport = str_of(conf.error_service_name);
 		r->nexthop = STR("5.1.3 bad address syntax");
-	}
-	if (filter.n)
+	} else if (filter.n)
 		by_filter(filter, r);
 	if (!r->transport.n)
 		failed(r, "4.3.0 address resolver failure");

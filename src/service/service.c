@@ -120,7 +120,7 @@ int service_main(int argc, char **argv, const struct service *service)
 	options_read(argc, argv);
 	if (conf_load(NULL, &err) < 0)
 		log_fatal("%s", err.text);
-	log_open(service->program, worker.by_hand);
+	log_open(service->program, false);
 	if (chdir(conf.queue_directory) < 0)
 		log_fatal("chdir %s: %s", conf.queue_directory, strerror(errno));
 	raise_limits();

@@ -70,6 +70,8 @@ int command_mail(
 		buf_printf(out, " SIZE=%llu", (unsigned long long)m->content_length);
 	if ((caps & EHLO_8BITMIME) && body_is_eight_bit(d))
 		buf_cstr(out, " BODY=8BITMIME");
+	else if ((caps & EHLO_8BITMIME) && (m->sender_flags & SENDER_BODY_7BIT))
+		buf_cstr(out, " BODY=7BIT");
 	if (caps & EHLO_DSN) {
 		if (m->envid.n && is_sane(m->envid))
 			buf_printf(out, " ENVID=%.*s", STR_FMT(m->envid));

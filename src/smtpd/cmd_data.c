@@ -29,7 +29,7 @@ static bool read_content(struct session *s, struct wire_in *w)
 		received += used;
 		stream_consume(s->io, used);
 		stress_request_data(s->io, used);
-		content_count(s, received, w->size, w->lines);
+		content_count(s, received, w->size);
 		content_added(s);
 	}
 	return true;

@@ -100,12 +100,12 @@ void content_added(struct session *s)
 	}
 }
 
-void content_count(struct session *s, uint64_t received, uint64_t size, uint64_t lines)
+void content_count(struct session *s, uint64_t received, uint64_t size)
 {
 	struct content *c = s->content;
 
 	c->received = received;
-	s->tx.size = size + lines;
+	s->tx.size = size;
 	if (conf.message_size_limit > 0 && size > (uint64_t)conf.message_size_limit &&
 	    !c->refusal) {
 		log_smtpd_size(s->tx.queue_id);
@@ -152,7 +152,7 @@ void content_unstuffed(struct session *s, str raw, struct buf *out)
 	struct content *c = s->content;
 
 	wire_stuff_feed(&c->stuff, raw, out);
-	content_count(s, c->received + raw.n, c->stuff.size, c->stuff.lines);
+	content_count(s, c->received + raw.n, c->stuff.size);
 }
 
 void content_unstuffed_end(struct session *s, struct buf *out)
@@ -161,7 +161,7 @@ void content_unstuffed_end(struct session *s, struct buf *out)
 
 	wire_stuff_end(&c->stuff, out);
 	if (out->n > 0) /* the line end that was missing */
-		content_count(s, c->received + 2, c->stuff.size, c->stuff.lines);
+		content_count(s, c->received + 2, c->stuff.size);
 	content_newlines(s, s->content->stuff.bare_lf);
 }
 

@@ -28,6 +28,6 @@ void content_unstuffed(struct session *s, str raw, struct buf *out);
 void content_unstuffed_end(struct session *s, struct buf *out);
 /* Bytes of content the client has sent so far, for "lost connection after DATA (n bytes)". */
 uint64_t content_bytes(const struct session *s);
-void content_count(struct session *s, uint64_t received, uint64_t size, uint64_t lines);
+void content_count(struct session *s, uint64_t received, uint64_t size);
 
 #endif

@@ -72,7 +72,6 @@ void wire_facts_feed_plain(struct wire_facts *f, str wire)
 			f->cr_ = false;
 			if (*p == '\n') {
 				line_ended(f);
-				f->size--;
 				p++;
 				continue;
 			}
@@ -166,8 +165,6 @@ static void put_crs(struct wire_in *w, struct buf *out, size_t n)
 static void put_end(struct wire_in *w, struct buf *out)
 {
 	put(w, out, "\r\n", 2);
-	w->size--;
-	w->lines++;
 }
 
 /* A line that holds nothing but a dot came to its end: whether that ends the data. Where it does
@@ -205,9 +202,6 @@ static const char *take_text(struct wire_in *w, const char *p, const char *end, 
 			put(w, out, run, (size_t)(q - run));
 			put_end(w, out);
 			run = nl + 1;
-		} else {
-			w->size--;
-			w->lines++;
 		}
 		p = nl + 1;
 		if (p == end || *p == '.') {
@@ -348,8 +342,6 @@ static void stuff_put(struct wire_stuff *s, struct buf *out, const char *p, size
 static void stuff_end_line(struct wire_stuff *s, struct buf *out)
 {
 	stuff_put(s, out, "\r\n", 2);
-	s->size--;
-	s->lines++;
 	s->at_ = BOL;
 }
 

@@ -8,7 +8,8 @@
 /* --- What content is like, counted while it passes in pieces of any size (wire form). {0} at
  * first. */
 struct wire_facts {
-	uint64_t size; /* bytes as people count: LF ends, not stuffed */
+	uint64_t size; /* bytes with CRLF ends, not stuffed: size= in the log, the size of a policy
+			  request */
 	uint64_t lines;
 	size_t max_line; /* longest line without its end */
 	bool eight_bit;	 /* a byte over 127 */
@@ -45,9 +46,8 @@ struct wire_lead {
 };
 struct wire_in {
 	enum wire_newline newline;
-	bool bare_lf;  /* a line ended in LF without CR: reject or note it */
-	uint64_t size; /* as wire_facts.size, of what was emitted */
-	uint64_t lines;
+	bool bare_lf;	/* a line ended in LF without CR: reject or note it */
+	uint64_t size;	/* as wire_facts.size, of what was emitted */
 	uint64_t limit; /* message_size_limit: beyond it nothing more is emitted; 0: none */
 	bool too_big;
 	unsigned char at_, crs_; /* private */
@@ -65,7 +65,6 @@ enum wire_state wire_in_feed(struct wire_in *w, str in, struct buf *out, size_t 
 /* --- Content that is not stuffed: BDAT chunks (CRLF or LF ends), local text (LF ends). */
 struct wire_stuff {
 	uint64_t size; /* as wire_facts.size */
-	uint64_t lines;
 	bool bare_lf;
 	struct wire_lead lead; /* set lead.on where such lines may come */
 	unsigned char at_;     /* private */

@@ -80,7 +80,7 @@ int main(int argc, char **argv)
 	options_parse(&options, argc, argv);
 	log_verbose =
 	    (options.verbose > 1 ? options.verbose - 1 : 0) + (getenv("MAIL_VERBOSE") != NULL);
-	if (options.mode != MODE_MAIL && options.mode != MODE_VERIFY)
+	if (options.mode != MODE_MAIL)
 		mode_exec(&options);
 	submit_check_user();
 	loop_init();

@@ -76,6 +76,14 @@ static str without_end(str line, int *strip)
 	return line;
 }
 
+/* A field's first line, or one that goes on with it; what is neither begins the body. */
+static bool is_header(str line, bool first)
+{
+	if (line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t'))
+		return !first;
+	return header_name_length(line) > 0;
+}
+
 /* Reads to the end of input, or to a lone dot without -i. */
 static void read_message(struct submission *s)
 {
@@ -94,8 +102,7 @@ static void read_message(struct submission *s)
 		if (first && is_from_line(line))
 			continue;
 		first = false;
-		if (in_header && line.n == 0)
-			in_header = false;
+		in_header = in_header && is_header(line, s->header.n == 0);
 		if (in_header && s->o->from_header) {
 			buf_str(&s->header, line);
 			buf_char(&s->header, '\n');
@@ -262,9 +269,9 @@ static void put_envelope(struct submission *s, struct drop *d)
 		struct ipc_env_attr a = {.name = STR("verp_delimiters"), .value = str_of(o->verp)};
 		drop_put(d, MSG_ENV_ATTR, &a);
 	}
-	if (o->mode == MODE_VERIFY || o->verbose > 0) {
-		struct ipc_env_attr a = {.name = STR("trace"),
-		    .value = str_of(o->mode == MODE_VERIFY ? "report" : "yes")};
+	if (o->verify || o->verbose > 0) {
+		struct ipc_env_attr a = {
+		    .name = STR("trace"), .value = str_of(o->verify ? "report" : "yes")};
 		drop_put(d, MSG_ENV_ATTR, &a);
 	}
 	for (size_t i = 0; i < s->nrcpts; i++)
@@ -291,7 +298,7 @@ int message_submit(const struct options *o)
 
 	find_sender(&s);
 	command_line_recipients(&s);
-	if (o->mode == MODE_VERIFY)
+	if (o->verify)
 		probe(&s);
 	else
 		read_message(&s);
@@ -303,7 +310,7 @@ int message_submit(const struct options *o)
 	status = drop_commit(d, NULL, &text);
 	if (status != EX_OK)
 		refuse(&s, text.n ? buf_text(&text) : "mail could not be queued");
-	if (o->mode == MODE_VERIFY || o->verbose > 0)
+	if (o->verify || o->verbose > 0)
 		tell_about_report(&s);
 	free(s.rcpts);
 	buf_free(&s.header);

@@ -60,6 +60,19 @@ static void flush(struct command *c, const struct options *o)
 	run(c, conf.command_directory, "postqueue");
 }
 
+/* In the background: whoever starts a daemon this way goes on. */
+static void start(struct command *c)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		fail("fork: %s", strerror(errno));
+	if (pid > 0)
+		return;
+	add(c, "start");
+	run(c, conf.command_directory, "postern");
+}
+
 void mode_exec(const struct options *o)
 {
 	struct command c = {.n = 1};
@@ -76,8 +89,7 @@ void mode_exec(const struct options *o)
 		aliases(&c, o);
 		break;
 	case MODE_DAEMON:
-		add(&c, "start");
-		run(&c, conf.command_directory, "postern");
+		start(&c);
 		break;
 	case MODE_SMTP:
 		submit_check_user();

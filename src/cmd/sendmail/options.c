@@ -1,5 +1,6 @@
 #include "cmd/sendmail/sendmail.h"
 
+#include "base/names.h"
 #include "log/log.h"
 #include "mail/dsn.h"
 #include "mail/verp.h"
@@ -14,33 +15,36 @@ static void set_mode(struct options *o, const char *arg)
 	static const struct {
 		char letter;
 		enum mode mode;
-	} modes[] = {{'m', MODE_MAIL}, {'v', MODE_VERIFY}, {'p', MODE_QUEUE}, {'i', MODE_ALIASES},
+	} modes[] = {{'m', MODE_MAIL}, {'v', MODE_MAIL}, {'p', MODE_QUEUE}, {'i', MODE_ALIASES},
 	    {'d', MODE_DAEMON}, {'l', MODE_DAEMON}, {'s', MODE_SMTP}, {'h', MODE_IGNORE},
 	    {'H', MODE_IGNORE}};
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (arg[0] == modes[i].letter) {
 			o->mode = modes[i].mode;
+			o->verify |= arg[0] == 'v';
 			return;
 		}
-	fail("unsupported: -b%s", arg);
+	fail("unsupported: -b%c", arg[0]);
 }
 
 static void set_queue(struct options *o, const char *arg)
 {
-	if (arg[0] == 'S')
-		fail("-qS is not implemented");
 	if (arg[0] >= '0' && arg[0] <= '9') {
 		o->interval = true;
 		return;
 	}
-	o->mode = MODE_FLUSH;
-	if (arg[0] == 'I')
-		o->flush_id = arg + 1;
-	else if (arg[0] == 'R')
-		o->flush_site = arg + 1;
-	else if (arg[0])
+	if (o->mode == MODE_DAEMON) {
+		log_warn("ignoring -q option in daemon mode");
+		return;
+	}
+	if (arg[0] && (arg[0] == 'S' || !strchr("IR", arg[0])))
 		fail("-q%c is not implemented", arg[0]);
+	if (arg[0] && !arg[1])
+		fail(arg[0] == 'I' ? "specify: -qIqueueid" : "specify: -qRsitename");
+	o->mode = MODE_FLUSH;
+	o->flush_id = arg[0] == 'I' ? arg + 1 : NULL;
+	o->flush_site = arg[0] == 'R' ? arg + 1 : NULL;
 }
 
 static void set_verp(struct options *o, const char *arg)
@@ -54,18 +58,36 @@ static void set_verp(struct options *o, const char *arg)
 
 static void set_old(struct options *o, const char *arg)
 {
-	if (strcmp(arg, "i") == 0)
+	if (arg[0] == 'i')
 		o->dot_is_data = true;
-	else if (arg[0] == 'A' && arg[1])
+	else if (arg[0] == 'A' && !arg[1])
+		fail("-oA requires pathname");
+	else if (arg[0] == 'A')
 		o->aliases = arg + 1;
 }
 
+/* More liberal than RFC 3461: blanks and empty elements, as people write lists. */
 static void set_notify(struct options *o, const char *arg)
 {
-	if (!dsn_parse_notify(str_of(arg), &o->notify)) {
-		log_warn("bad -N option value -- ignored");
-		o->notify = 0;
+	static const struct name_row names[] = {{"NEVER", DSN_NOTIFY_NEVER},
+	    {"SUCCESS", DSN_NOTIFY_SUCCESS}, {"FAILURE", DSN_NOTIFY_FAILURE},
+	    {"DELAY", DSN_NOTIFY_DELAY}, {NULL, 0}};
+	str rest = str_of(arg), word;
+	uint32_t bits = 0;
+	bool good = true;
+
+	while (good && str_word(&rest, ", \t", &word)) {
+		int64_t bit = names_value(names, word, 0);
+		good = bit != 0;
+		if (!good)
+			log_warn("unknown DSN NOTIFY command value \"%.*s\" in \"%s\"",
+			    STR_FMT(word), arg);
+		bits |= (uint32_t)bit;
 	}
+	if (good && bits && (!(bits & DSN_NOTIFY_NEVER) || bits == DSN_NOTIFY_NEVER))
+		o->notify = bits;
+	else
+		log_warn("bad -N option value -- ignored");
 }
 
 static void set_ret(struct options *o, const char *arg)
@@ -87,10 +109,13 @@ static void set_long(struct options *o, const char *arg)
 /* RFC 3461 4.4: printable, and not too long. */
 static void set_envid(struct options *o, const char *arg)
 {
-	size_t n = strlen(arg);
-	bool good = n > 0 && n <= 100;
+	bool good = *arg != 0;
 
-	for (size_t i = 0; i < n; i++)
+	if (strlen(arg) > 100) {
+		log_warn("too long -V option value -- ignored");
+		return;
+	}
+	for (size_t i = 0; arg[i]; i++)
 		good = good && arg[i] >= ' ' && arg[i] < 127;
 	if (good)
 		o->envid = arg;
@@ -98,14 +123,14 @@ static void set_envid(struct options *o, const char *arg)
 		log_warn("bad syntax in -V option value -- ignored");
 }
 
-static void set_one(struct options *o, int c, char *arg)
+static void set_one(struct options *o, int c, const char *arg, const char *program)
 {
 	switch (c) {
 	case 'b':
 		set_mode(o, arg);
 		break;
 	case 'B':
-		if (strcasecmp(arg, "8BITMIME") != 0 && strcasecmp(arg, "7BIT") != 0)
+		if (strcmp(arg, "8BITMIME") != 0 && strcmp(arg, "7BIT") != 0)
 			fail("-B option needs 8BITMIME or 7BIT");
 		o->body = arg;
 		break;
@@ -153,14 +178,14 @@ static void set_one(struct options *o, int c, char *arg)
 		set_verp(o, arg);
 		break;
 	case '?':
-		fail("usage: sendmail [options]");
+		fail("usage: %s [options]", program);
 	default:
-		break; /* -A -C (taken before) -h -L -m -n -p -U: nothing to do here */
+		break; /* -A -C (taken before) -c -e -h -L -m -n -p -U -x: nothing to do here */
 	}
 }
 
-/* "-q" takes its value only when it is joined to it */
-static const char letters[] = "A:B:C:F:GIL:N:O:R:UV:X:b:f:h:imno:p:r:q::tv";
+/* "-q" takes its value only when it is joined to it. Options end at the first recipient. */
+static const char letters[] = "+A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q::tvx";
 
 const char *options_config(int argc, char **argv)
 {
@@ -175,6 +200,26 @@ const char *options_config(int argc, char **argv)
 	return dir;
 }
 
+/* What does not go together. */
+static void check(const struct options *o)
+{
+	static const char *const no_recipient[] = {
+	    [MODE_QUEUE] = "display queue mode",
+	    [MODE_ALIASES] = "alias initialization mode",
+	    [MODE_DAEMON] = "daemon mode",
+	    [MODE_SMTP] = "stand-alone mode",
+	    [MODE_FLUSH] = "flush queue mode",
+	    [MODE_IGNORE] = NULL,
+	};
+
+	if (o->verify && o->from_header)
+		fail("-t option cannot be used with -bv");
+	if (o->from_header && o->mode != MODE_MAIL && o->mode != MODE_IGNORE)
+		fail("-t can be used only in delivery mode");
+	if (o->nrcpts > 0 && no_recipient[o->mode])
+		fail("%s requires no recipient", no_recipient[o->mode]);
+}
+
 void options_parse(struct options *o, int argc, char **argv)
 {
 	int c;
@@ -182,12 +227,11 @@ void options_parse(struct options *o, int argc, char **argv)
 	opterr = 1;
 	optind = 0; /* from the start again */
 	while ((c = getopt(argc, argv, letters)) > 0)
-		set_one(o, c, optarg ? optarg : "");
-	if (o->mode == MODE_VERIFY && o->from_header)
-		fail("-t option cannot be used with -bv");
-	/* A daemon's option without a daemon: nothing to do. */
-	if (o->interval && o->mode == MODE_MAIL && optind == argc && !o->from_header)
+		set_one(o, c, optarg ? optarg : "", argv[0]);
+	/* The queue manager has its own interval. */
+	if (o->interval && o->mode != MODE_DAEMON)
 		o->mode = MODE_IGNORE;
 	o->rcpts = argv + optind;
 	o->nrcpts = argc - optind;
+	check(o);
 }

@@ -8,23 +8,23 @@
 #include "ipc/msg.h"
 
 enum mode {
-	MODE_MAIL,    /* -bm */
-	MODE_VERIFY,  /* -bv */
+	MODE_MAIL,    /* -bm, -bv */
 	MODE_QUEUE,   /* -bp, mailq */
 	MODE_ALIASES, /* -bi, -I, newaliases */
 	MODE_DAEMON,  /* -bd, -bl */
 	MODE_SMTP,    /* -bs */
 	MODE_FLUSH,   /* -q */
-	MODE_IGNORE,  /* -bh, -bH */
+	MODE_IGNORE,  /* -bh, -bH, -q30m */
 };
 struct options {
 	enum mode mode;
 	const char *sender, *full_name, *envid, *body, *verp;
 	uint32_t notify, ret;
+	bool verify;	  /* -bv: a report about the recipients, and no message */
 	bool from_header; /* -t */
 	bool dot_is_data; /* -i */
 	bool gateway;	  /* -G */
-	bool interval;	  /* -q30m: the queue manager has its own */
+	bool interval;	  /* -q30m */
 	int verbose;	  /* -v count */
 	bool smtputf8;
 	const char *aliases; /* -oA */

@@ -88,7 +88,7 @@ static void test_good(void)
 		ok(feed(&d, step, &err) == DROP_COMPLETE, "a whole message");
 		is_int(d.env.nrcpts, 2, "recipients");
 		is_str(buf_view(&d.content), STR("Subject: x\r\n\r\n..\r\n..dot\r\n"), "content");
-		is_int(d.facts.size, 11 + 1 + 2 + 5, "size without stuffing");
+		is_int(d.facts.size, 12 + 2 + 3 + 6, "size without stuffing");
 		drop_free(&d);
 	}
 }

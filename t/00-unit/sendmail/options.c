@@ -60,7 +60,7 @@ static void test_modes(void)
 {
 	is_mode("a@b", MODE_MAIL);
 	is_mode("-bm a@b", MODE_MAIL);
-	is_mode("-bv a@b", MODE_VERIFY);
+	is_mode("-bv -bm a@b", MODE_MAIL);
 	is_mode("-bp", MODE_QUEUE);
 	is_mode("-bi", MODE_ALIASES);
 	is_mode("-I", MODE_ALIASES);
@@ -71,11 +71,27 @@ static void test_modes(void)
 	is_mode("-bh", MODE_IGNORE);
 	is_mode("-q", MODE_FLUSH);
 	is_mode("-q5m", MODE_IGNORE);
-	is_mode("-q5m a@b", MODE_MAIL);
+	is_mode("-q5m a@b", MODE_IGNORE);
+	is_mode("-bp -q5m -t", MODE_IGNORE);
+	is_mode("-q -bm a@b", MODE_MAIL);
+	is_mode("-bd -q", MODE_DAEMON);
 	is_refused("-bz", "unsupported: -bz");
 	is_refused("-qSx", "-qS is not implemented");
 	is_refused("-B 9BIT a", "-B option needs 8BITMIME or 7BIT");
 	is_refused("-XV!! a", "-V requires two characters from -=+");
+	is_refused("-b a@b", "unsupported: -ba");
+	is_refused("-B 7bit a", "-B option needs 8BITMIME or 7BIT");
+	is_refused("-qR", "specify: -qRsitename");
+	is_refused("-qI", "specify: -qIqueueid");
+	is_refused("-qx", "-qx is not implemented");
+	is_refused("-oA", "-oA requires pathname");
+	is_refused("-bp a", "display queue mode requires no recipient");
+	is_refused("-bi a", "alias initialization mode requires no recipient");
+	is_refused("-bd a", "daemon mode requires no recipient");
+	is_refused("-bs a", "stand-alone mode requires no recipient");
+	is_refused("-q a", "flush queue mode requires no recipient");
+	is_refused("-bs -t", "-t can be used only in delivery mode");
+	is_refused("-y a", "usage: sendmail [options]");
 	is_refused("-bv -t", "-t option cannot be used with -bv");
 }
 
@@ -94,6 +110,15 @@ static void test_values(void)
 	ok(parse(&o, "-oi -om -oem -odb -o7 -Ac -L tag -h 7 -U -n -m -O x=y -p SMTP -X log a"),
 	    "old options");
 	ok(o.dot_is_data && o.nrcpts == 1, "-oi counts");
+	ok(parse(&o, "-oix -c -x -e x a") && o.dot_is_data && o.nrcpts == 1, "more of them");
+	ok(parse(&o, "-bv a") && o.verify && o.mode == MODE_MAIL, "-bv");
+	ok(parse(&o, "a -f b -i") && o.nrcpts == 4 && !o.sender && !o.dot_is_data,
+	    "options end at the first recipient");
+	ok(parse(&o, "-N success,,delay a") && o.notify == (DSN_NOTIFY_SUCCESS | DSN_NOTIFY_DELAY),
+	    "-N with an empty element");
+	ok(parse(&o, "-N success,often a") && o.notify == 0, "-N with a word that is none");
+	ok(parse(&o, "-qIA -qRb") && !o.flush_id && !strcmp(o.flush_site, "b"),
+	    "the last -q counts");
 	ok(parse(&o, "-O smtputf8=yes a") && o.smtputf8, "-O smtputf8=yes");
 	ok(parse(&o, "-- -f a") && o.nrcpts == 2 && !o.sender, "-- ends the options");
 	ok(parse(&o, "-XV a"), "-XV");

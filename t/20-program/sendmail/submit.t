@@ -68,6 +68,10 @@ def test_recipients():
         ok("Bcc" not in b.head, "Bcc is dropped")
         b.send("-t", text="To: a@x.test\nResent-To: r@x.test\nSubject: x\n\nx\n")
         is_eq(b.rcpts, ["r@x.test"], "-t with Resent- fields")
+        b.send("-t", text="Subject: x\nno header\nTo: a@x.test\n\nx\n")
+        is_eq(b.p.returncode, 75, "-t: the header ends with its last field")
+        b.send("a@x.test", "-f", "b@x.test", "-i")
+        is_eq((b.sender, b.rcpts), ("root@gw.example.test", ["a@x.test", "-f@gw.example.test", "b@x.test", "-i@gw.example.test"]), "options end at the first recipient")
         b.send("")
         is_eq(b.rcpts, ["MAILER-DAEMON@gw.example.test"], "the null address")
         for args, text, why in ((("-t",), "Subject: x\n\nx\n", r"root\(0\): No recipient addresses found in message header"), ((), "x\n", "Recipient addresses must be specified on the command line or via the -t option")):

@@ -18,7 +18,7 @@ from instance import Instance, wait_until
 
 SENT, DEFERRED, BOUNCED = 1, 2, 3
 PROBE, REPORT_ONLY, REUSE = 2, 4, 16            # flags of ipc/deliver.h
-UTF8, UTF8_HEADER = 4, 8                        # flags of mail/dsn.h
+BODY_7BIT, UTF8, UTF8_HEADER = 2, 4, 8          # flags of mail/dsn.h
 EIGHT_HEADER, EIGHT_BODY, EIGHT_MIME = 1, 2, 4  # flags of queue/envelope.h
 
 Fate = namedtuple("Fate", "kind dsn reason action mta diag")
