@@ -186,6 +186,8 @@ static str no_macro(void *ctx, str name)
 }
 
 static struct milter_answer last;
+static struct milters *lists[100];
+static int nlists;
 static char last_reply[200], last_reason[100];
 
 static struct milter_message *judge_file(
@@ -193,8 +195,11 @@ static struct milter_message *judge_file(
 {
 	struct milter_message *m = milter_message_new(header, hidden, body, file, 0, length);
 	struct err err;
-	struct milters *milters = milters_parse("test", list, &err);
-	struct milter_chain *c = milter_chain_new(milters, no_macro, NULL, "h[1.2.3.4]");
+	struct milter_chain *c;
+
+	/* Fresh ones: others may be in trouble. They live until the process ends. */
+	lists[nlists] = milters_parse("test", list, &err);
+	c = milter_chain_new(lists[nlists++], no_macro, NULL, "h[1.2.3.4]");
 
 	buf_clear(&asked);
 	milter_connect(c, "h", "1.2.3.4", "25", NULL);
