@@ -25,6 +25,12 @@ PACKAGES = {  # what a test names: (programs that must be there, Debian packages
     "postfix": (["/usr/sbin/postfix", "/usr/sbin/smtp-source", "/usr/sbin/smtp-sink"], "postfix"),
     "exim": ([], "exim4-daemon-light"),
     "pflogsumm": (["/usr/sbin/pflogsumm"], "pflogsumm"),
+    "libmilter": (["/usr/include/libmilter/mfapi.h", "/usr/bin/cc"], "libmilter-dev"),
+    "opendkim": (["/usr/sbin/opendkim", "/usr/sbin/opendkim-genkey"], "opendkim opendkim-tools"),
+    "opendmarc": (["/usr/sbin/opendmarc"], "opendmarc"),
+    "rspamd": (["/usr/bin/rspamd"], "rspamd"),
+    "spamass-milter": (["/usr/sbin/spamass-milter", "/usr/sbin/spamd", "/usr/bin/spamc"], "spamass-milter spamd spamassassin"),
+    "clamav-milter": (["/usr/sbin/clamav-milter", "/usr/sbin/clamd"], "clamav-milter clamav-daemon"),
 }
 MAILBOX = (5000, 5000)  # owner of mailboxes
 _up = struct.pack("16sh14x", b"lo", 0x1 | 0x40)  # struct ifreq: IFF_UP, IFF_RUNNING
