@@ -128,7 +128,7 @@ static void watch_children(void)
 
 struct start {
 	const struct proc_opts *o;
-	const char *stage; /* what failed */
+	const char *stage, *what; /* what failed */
 	int code;
 	sigset_t mask;
 };
@@ -185,34 +185,46 @@ static void default_signals(bool ignored_too)
 		}
 }
 
-static const char *child_steps(struct start *st)
+static bool failed(struct start *st, int r, const char *stage, const char *what)
+{
+	if (r >= 0)
+		return false;
+	st->code = errno;
+	st->stage = stage;
+	st->what = what;
+	return true;
+}
+
+static void child_steps(struct start *st)
 {
 	const struct proc_opts *o = st->o;
+	const char *name = o->argv[0];
 
 	default_signals(o->new_session);
-	if (o->new_session && setsid() < 0)
-		return "session";
+	if (o->new_session && failed(st, setsid(), "session of", name))
+		return;
 	/* Before the root changes: /dev/null may be needed. */
-	if (place_fds(o->fds) < 0)
-		return "descriptors";
+	if (failed(st, place_fds(o->fds), "descriptors of", name))
+		return;
 	close_others();
 	if (files_saved)
 		setrlimit(RLIMIT_NOFILE, &files);
-	if (o->root && chroot(o->root) < 0)
-		return "chroot";
-	if (o->root && chdir("/") < 0)
-		return "chdir";
-	if (o->set_ids && become_user(o) < 0)
-		return "user and group";
+	if (o->root && (failed(st, chroot(o->root), "change root to", o->root) ||
+			   failed(st, chdir("/"), "change root to", o->root)))
+		return;
+	if (o->set_ids && failed(st, become_user(o), "change user and group for", name))
+		return;
 	/* The change of user has cleared an earlier one. */
-	if (o->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return "death signal";
-	if (o->dir && chdir(o->dir) < 0)
-		return "chdir";
+	if (o->dies_with_us &&
+	    failed(st, prctl(PR_SET_PDEATHSIG, SIGKILL), "death signal of", name))
+		return;
+	if (o->dir && failed(st, chdir(o->dir), "change directory to", o->dir))
+		return;
 	sigprocmask(SIG_SETMASK, &st->mask, NULL);
-	execvpe(o->argv[0], (char *const *)(uintptr_t)o->argv,
-	    o->env ? (char *const *)(uintptr_t)o->env : environ);
-	return "execute";
+	failed(st,
+	    execvpe(name, (char *const *)(uintptr_t)o->argv,
+		o->env ? (char *const *)(uintptr_t)o->env : environ),
+	    "execute", name);
 }
 
 __attribute__((noinline, no_sanitize("address"))) static pid_t start_child(struct start *st)
@@ -220,8 +232,7 @@ __attribute__((noinline, no_sanitize("address"))) static pid_t start_child(struc
 	pid_t pid = vfork();
 
 	if (pid == 0) {
-		st->stage = child_steps(st);
-		st->code = errno;
+		child_steps(st);
 		_exit(127);
 	}
 	return pid;
@@ -260,7 +271,7 @@ pid_t proc_start(const struct proc_opts *o, struct err *err)
 		child_gone();
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
-		return err_errno(err, st.code, "%s: %s", st.stage, o->argv[0]);
+		return err_errno(err, st.code, "%s %s", st.stage, st.what);
 	}
 	c = find(pid);
 	if (c && c->waiters == 0 && !c->fn)

@@ -35,15 +35,20 @@ static char *text(const char *fmt, ...)
 	return out;
 }
 
+/* Programs that start a process of their own for each session. */
+static const char *const forking[] = {"local", "pipe", "spawn"};
+
 /* The maxproc column counts sessions; "-" means many, unless the administrator set
- * default_process_limit. */
+ * default_process_limit, or each costs a process. */
 static void set_limits(struct master_service *s, int maxproc)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (maxproc < 0)
-		s->sessions_max = conf_is_set("default_process_limit") ? conf.default_process_limit
-								       : SESSIONS_DEFAULT;
+		s->sessions_max = conf_is_set("default_process_limit") ||
+					  is_one_of(s->command, forking, ARRAY_SIZE(forking))
+				      ? conf.default_process_limit
+				      : SESSIONS_DEFAULT;
 	else
 		s->sessions_max = maxproc;
 	if (s->sessions_max == 0)

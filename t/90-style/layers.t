@@ -12,10 +12,10 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 SRC = os.path.join(ROOT, "src")
 FILTERS = os.path.join(ROOT, "filters")
 LAYERS = [["base"], ["loop"], ["param", "log"], ["table", "dns", "tls", "sasl"],
-          ["mail", "ipc", "queue", "smtpwire", "milter", "policyproto"], ["service"]]
+          ["mail", "ipc", "queue", "smtpwire", "milter", "policyproto", "mailbox"], ["service"]]
 LIBRARIES = {f: n for n, fs in enumerate(LAYERS) for f in fs}
 # Inside layer 5 there is an order of its own.
-ORDER5 = {"mail": 0, "smtpwire": 1, "milter": 2, "policyproto": 1, "ipc": 2, "queue": 3}
+ORDER5 = {"mail": 0, "smtpwire": 1, "milter": 2, "policyproto": 1, "ipc": 2, "queue": 3, "mailbox": 4}
 # The agents' side of a delivery opens content in the queue: it stands above both folders.
 ABOVE_QUEUE = {"ipc/deliver.c"}
 SIBLINGS = {("param", "log"), ("log", "param")}
