@@ -4,7 +4,7 @@
 #include "log/log.h"
 #include "mail/addr.h"
 #include "mail/dsn.h"
-#include "mail/hdraddr.h"
+#include "milter/address.h"
 #include "smtpwire/esmtp.h"
 
 /* --- addresses: "<user@dom>", but milters write what they like */
@@ -17,42 +17,16 @@ static bool has_line_break(str address)
 	return false;
 }
 
-struct first {
-	size_t n;
-};
-
-static bool count(void *ctx, str address, struct buf *out)
-{
-	struct first *f = ctx;
-
-	(void)address;
-	(void)out;
-	f->n++;
-	return false;
-}
-
 /* The first address, in internal form; "" when there is none. -1 and err. */
 static int take_address(struct message *m, str text, str *address, struct err *err)
 {
-	struct first f = {0};
-	struct buf a = {0};
+	bool more;
 
-	if (has_line_break(text))
-		return err_set(err, "control character in address");
-	hdraddr_each(text, 0, count, &f);
-	if (f.n > 1)
+	if (milter_address(&m->arena, text, address, &more, err) < 0)
+		return -1;
+	if (more)
 		log_warn("%s: milter gives more than one address: \"%.*s\"", m->id, STR_FMT(text));
-	hdraddr_one(text, &a);
-	*address = arena_str(&m->arena, buf_view(&a));
-	buf_free(&a);
 	return 0;
-}
-
-/* Local parts are compared byte by byte (RFC 5321 2.4). */
-static bool same(str a, str b)
-{
-	return str_eq(addr_local(a), addr_local(b)) &&
-	       str_eq_nocase(addr_domain(a), addr_domain(b));
 }
 
 /* --- sender */
@@ -191,7 +165,8 @@ static int del_rcpt(void *ctx, str text, struct err *err)
 	if (take_address(m, text, &address, err) < 0)
 		return -1;
 	for (size_t i = 0; i < m->ngiven;)
-		if (same(m->given[i].address, address) || same(m->given[i].orig_address, address))
+		if (milter_address_same(m->given[i].address, address) ||
+		    milter_address_same(m->given[i].orig_address, address))
 			forget_rcpt(m, i);
 		else
 			i++;

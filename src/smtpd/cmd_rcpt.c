@@ -68,39 +68,6 @@ static bool over_limit(struct session *s)
 	return true;
 }
 
-static void grow_args(struct transaction *tx, size_t cap)
-{
-	str *more = arena_alloc(&tx->arena, cap * sizeof(*more));
-
-	if (tx->nrcpts)
-		memcpy(more, tx->rcpt_args, tx->nrcpts * sizeof(*more));
-	tx->rcpt_args = more;
-}
-
-/* Only accepted recipients take memory that lasts. args: the command's, for a filter. */
-static void accept_rcpt(struct session *s, struct ipc_env_rcpt env, str args)
-{
-	struct transaction *tx = &s->tx;
-
-	env.address = env.orig_address = arena_str(&tx->arena, env.address);
-	if (env.orcpt.n)
-		env.orcpt = arena_str(&tx->arena, env.orcpt);
-
-	if (tx->nrcpts == tx->rcpts_cap) {
-		size_t cap = tx->rcpts_cap ? tx->rcpts_cap * 2 : 4;
-		struct ipc_env_rcpt *more = arena_alloc(&tx->arena, cap * sizeof(*more));
-		if (tx->nrcpts)
-			memcpy(more, tx->rcpts, tx->nrcpts * sizeof(*more));
-		tx->rcpts = more;
-		if (tx->proxied)
-			grow_args(tx, cap);
-		tx->rcpts_cap = cap;
-	}
-	if (tx->proxied)
-		tx->rcpt_args[tx->nrcpts] = arena_str(&tx->arena, args);
-	tx->rcpts[tx->nrcpts++] = env;
-}
-
 static bool parse(struct session *s, str args, struct arena *a, struct ipc_env_rcpt *env)
 {
 	if (!smtp_cmd_keyword(&args, "TO") || args.n == 0) {
@@ -136,7 +103,7 @@ static void one_rcpt(struct session *s, str args, struct arena *a)
 		session_reply_text(s, proxy_refusal(s->tx.proxy));
 		return;
 	}
-	accept_rcpt(s, env, args);
+	transaction_add_rcpt(s, env, args);
 	session_reply(s, "250 2.1.5 Ok");
 }
 

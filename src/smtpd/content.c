@@ -56,6 +56,8 @@ bool content_begin(struct session *s)
 
 void content_head(struct session *s, struct buf *out)
 {
+	if (s->tx.has_head)
+		return;
 	for (size_t i = 0; i < s->tx.act.nprepend; i++) {
 		buf_str(out, s->tx.act.prepend[i]);
 		buf_cstr(out, "\r\n");

@@ -2,37 +2,39 @@
  *
  * As a rule content goes to it as it comes. It is collected first where the answer to the end of
  * data is not the filter's alone: with smtpd_proxy_options=speed_adjust, which speaks to it only
- * then, and with rules for that stage, which may put the message on hold. Such a message goes to
- * the queue instead, and through the filter when it is released. */
+ * then, and with rules for that stage or milters, which may change the message or put it on hold. A
+ * message on hold goes to the queue instead, and through the filter when it is released. */
 #include "smtpd/destination.h"
 
 #include "log/event.h"
 #include "log/log.h"
+#include "smtpd/milters.h"
 #include "smtpd/proxy.h"
+#include "smtpd/proxy_judge.h"
 #include "smtpd/restrict.h"
 #include "smtpwire/spool.h"
 
+#define TROUBLE "451 4.3.0 Error: queue file write error"
+
 struct to_proxy {
 	struct session *s;
-	struct spool *spool; /* NULL: content goes straight to the filter */
+	struct spool *spool;		/* NULL: content goes straight to the filter */
+	struct milter_message *content; /* collected, and changed by milters; or NULL */
 };
 
-static bool collects(void)
+static bool collects(const struct session *s)
 {
-	return proxy_late() || restrict_asks_at_end();
+	return proxy_late() || restrict_asks_at_end() || milters_want_message(s);
 }
 
-/* DATA, and what stands before the client's content. */
-static int begin_data(struct session *s)
+/* What stands before the client's content. */
+static void put_head(struct session *s)
 {
 	struct buf head = {0};
 
-	if (proxy_data(s->tx.proxy) < 0)
-		return -1;
 	content_head(s, &head);
 	proxy_put(s->tx.proxy, buf_view(&head));
 	buf_free(&head);
-	return 0;
 }
 
 static void *begin(struct session *s)
@@ -40,11 +42,13 @@ static void *begin(struct session *s)
 	struct to_proxy *to = arena_zero(&s->tx.arena, sizeof(*to));
 
 	to->s = s;
-	if (collects()) {
+	if (collects(s)) {
 		to->spool = spool_new("incoming");
-	} else if (begin_data(s) < 0) {
+	} else if (proxy_data(s->tx.proxy) < 0) {
 		session_reply_text(s, proxy_refusal(s->tx.proxy));
 		return NULL;
+	} else {
+		put_head(s);
 	}
 	return to;
 }
@@ -106,19 +110,46 @@ static int open_late(struct session *s)
 	return 0;
 }
 
-static int send_collected(struct session *s, struct spool *spool)
+static int put_piece(void *arg, str piece)
 {
+	proxy_put(arg, piece);
+	return 0;
+}
+
+/* 0, or -1: the filter has the end of what is no whole message, and its connection is closed. */
+static int send_content(struct session *s, struct to_proxy *to)
+{
+	struct err err;
 	str memory;
 	int file;
 
-	if (open_late(s) < 0 || begin_data(s) < 0)
+	if (to->content) {
+		if (milter_message_write(to->content, put_piece, s->tx.proxy, &err) == 0)
+			return 0;
+		log_warn("%s", err.text);
 		return -1;
-	file = spool_place(spool, &memory);
+	}
+	put_head(s);
+	file = spool_place(to->spool, &memory);
 	if (file >= 0)
-		proxy_put_file(s->tx.proxy, file, spool_size(spool));
+		proxy_put_file(s->tx.proxy, file, spool_size(to->spool));
 	else
 		proxy_put(s->tx.proxy, memory);
 	return 0;
+}
+
+/* False: the client has its answer. */
+static bool send_collected(struct session *s, struct to_proxy *to)
+{
+	if (open_late(s) < 0 || proxy_data(s->tx.proxy) < 0) {
+		refuse(s, proxy_refusal(s->tx.proxy));
+		return false;
+	}
+	if (send_content(s, to) < 0) {
+		refuse(s, STR(TROUBLE));
+		return false;
+	}
+	return true;
 }
 
 struct diversion {
@@ -134,62 +165,83 @@ static int divert_piece(void *arg, str piece)
 	return 0;
 }
 
-/* A message that the last rules put on hold (or discard) does not go to the filter. */
-static void divert(struct session *s, struct spool *spool, const struct destination *dest)
+/* A message that the last rules or milters put on hold (or discard) does not go to the filter. */
+static void divert(struct session *s, struct to_proxy *to, const struct destination *dest)
 {
 	struct diversion d = {.dest = dest};
 	struct err err;
+	int status;
 
 	transaction_to_queue(s);
+	s->tx.has_head = to->content != NULL;
 	d.to = dest->begin(s);
-	if (spool_read(spool, divert_piece, &d, &err) == 0) {
+	status = to->content ? milter_message_write(to->content, divert_piece, &d, &err)
+			     : spool_read(to->spool, divert_piece, &d, &err);
+	if (status == 0) {
 		dest->commit(s, d.to);
 		return;
 	}
 	log_warn("%s: %s", s->tx.queue_id, err.text);
 	dest->abort(d.to);
-	session_reply(s, "451 4.3.0 Error: queue file write error");
+	session_reply(s, TROUBLE);
 }
 
 /* False: the client has its answer. */
-static bool flush_spool(struct session *s, struct spool *spool)
+static bool divert_stopped(struct session *s, struct to_proxy *to)
 {
-	struct err err;
-
-	if (spool_end(spool, &err) < 0) {
-		log_warn("%s", err.text);
-		session_reply(s, "451 4.3.0 Error: queue file write error");
-		return false;
-	}
 	if (s->tx.act.discard)
-		divert(s, spool, &dest_nowhere);
+		divert(s, to, &dest_nowhere);
 	else if (s->tx.act.hold)
-		divert(s, spool, &dest_cleanup);
-	else if (send_collected(s, spool) < 0)
-		refuse(s, proxy_refusal(s->tx.proxy));
+		divert(s, to, &dest_cleanup);
 	else
 		return true;
 	return false;
+}
+
+static bool judge(struct session *s, struct to_proxy *to)
+{
+	if (!milters_want_message(s))
+		return true;
+	if (!proxy_judge(s, to->spool, &to->content)) {
+		session_reply_text(s, buf_view(&s->verdict));
+		return false;
+	}
+	return divert_stopped(s, to);
+}
+
+static bool flush_spool(struct session *s, struct to_proxy *to)
+{
+	struct err err;
+
+	if (spool_end(to->spool, &err) == 0)
+		return divert_stopped(s, to) && judge(s, to) && send_collected(s, to);
+	log_warn("%s", err.text);
+	session_reply(s, TROUBLE);
+	return false;
+}
+
+static void end(struct to_proxy *to)
+{
+	milter_message_free(to->content);
+	spool_free(to->spool);
 }
 
 static void commit(struct session *s, void *arg)
 {
 	struct to_proxy *to = arg;
 
-	if (!to->spool || flush_spool(s, to->spool)) {
+	if (!to->spool || flush_spool(s, to)) {
 		if (proxy_end(s->tx.proxy) < 0)
 			refuse(s, proxy_refusal(s->tx.proxy));
 		else
 			take(s, proxy_reply(s->tx.proxy));
 	}
-	spool_free(to->spool);
+	end(to);
 }
 
 static void give_up(void *arg)
 {
-	struct to_proxy *to = arg;
-
-	spool_free(to->spool);
+	end(arg);
 }
 
 const struct destination dest_proxy = {begin, put, commit, give_up, NULL, NULL};

@@ -185,8 +185,6 @@ bool milters_helo(struct session *s)
 
 /* --- addresses with parameters */
 
-#define ARGS_MAX 64
-
 /* Length of the first word: an address may have spaces inside <> and quotes. */
 static size_t word_length(str s)
 {
@@ -208,8 +206,7 @@ static size_t word_length(str s)
 	return n;
 }
 
-/* "FROM:<a@b> SIZE=1 BODY=7BIT" as words behind the keyword; never less than one. */
-static size_t split(str args, const char *keyword, str *words)
+size_t milters_split(str args, const char *keyword, str *words)
 {
 	size_t n = 1;
 
@@ -217,45 +214,45 @@ static size_t split(str args, const char *keyword, str *words)
 	args = str_trim(args);
 	words[0] = str_head(args, word_length(args));
 	args = str_from(args, words[0].n);
-	while (n < ARGS_MAX && str_word(&args, " \t", &words[n]))
+	while (n < MILTERS_WORDS && str_word(&args, " \t", &words[n]))
 		n++;
 	return n;
 }
 
 bool milters_mail(struct session *s, str args)
 {
-	str words[ARGS_MAX];
+	str words[MILTERS_WORDS];
 	struct milter_answer a;
 	size_t n;
 
 	if (!asked(s))
 		return true;
-	n = split(args, "FROM", words);
+	n = milters_split(args, "FROM", words);
 	a = milter_mail(s->milters, words[0], words + 1, n - 1);
 	return take(s, &a);
 }
 
 bool milters_rcpt(struct session *s, str args)
 {
-	str words[ARGS_MAX];
+	str words[MILTERS_WORDS];
 	struct milter_answer a;
 	size_t n;
 
 	if (!asked(s))
 		return true;
-	n = split(args, "TO", words);
+	n = milters_split(args, "TO", words);
 	a = milter_rcpt(s->milters, words[0], words + 1, n - 1);
 	return take(s, &a);
 }
 
 void milters_rcpt_refused(struct session *s, str args)
 {
-	str words[ARGS_MAX];
+	str words[MILTERS_WORDS];
 	size_t n;
 
 	if (!asked(s) || !milter_wants_rejected(s->milters))
 		return;
-	n = split(args, "TO", words);
+	n = milters_split(args, "TO", words);
 	s->rcpt_refused = true;
 	milter_rcpt_rejected(s->milters, words[0], words + 1, n - 1);
 	s->rcpt_refused = false;
@@ -287,7 +284,21 @@ void milters_abort(struct session *s)
 		milter_abort(s->milters);
 }
 
-/* --- cleanup */
+/* --- the whole message */
+
+bool milters_want_message(const struct session *s)
+{
+	return asked(s) && milter_chain_alive(s->milters);
+}
+
+bool milters_message(
+    struct session *s, struct milter_message *m, const struct milter_envelope_ops *ops)
+{
+	struct milter_answer a = milter_message_run(s->milters, m, ops, s);
+
+	s->tx.judged = true;
+	return take(s, &a);
+}
 
 struct milters_away {
 	struct cleanup_handover h;
@@ -299,7 +310,7 @@ struct milters_away *milters_hand_over(struct session *s, struct cleanup *c)
 {
 	struct milters_away *away;
 
-	if (!asked(s) || !milter_chain_alive(s->milters))
+	if (s->tx.judged || !milters_want_message(s))
 		return NULL;
 	away = mem_zero(sizeof(*away));
 	milter_chain_pack(s->milters, &away->chain);

@@ -5,6 +5,7 @@
 #ifndef POSTERN_SMTPD_MILTERS_H
 #define POSTERN_SMTPD_MILTERS_H
 
+#include "milter/message.h"
 #include "smtpd/session.h"
 
 void milters_setup(void);
@@ -24,6 +25,16 @@ bool milters_data(struct session *s);
 bool milters_unknown(struct session *s, str verb);
 /* The transaction is over. */
 void milters_abort(struct session *s);
+
+/* Somebody wants to see the message as a whole. */
+bool milters_want_message(const struct session *s);
+/* They see it here: for the before-queue filter. */
+bool milters_message(
+    struct session *s, struct milter_message *m, const struct milter_envelope_ops *ops);
+/* "FROM:<a@b> SIZE=1 BODY=7BIT" as words behind the keyword, at most MILTERS_WORDS of them, never
+ * less than one; they point into args. */
+#define MILTERS_WORDS 64
+size_t milters_split(str args, const char *keyword, str *words);
 
 /* The milters go to cleanup with the end of a message, when there are any that want to see it;
  * after cleanup_commit() they come back. */

@@ -70,6 +70,8 @@ struct transaction {
 	uint64_t size;	   /* of the content, once it is known, as SIZE= counts it: CRLF ends */
 	struct message_actions act;
 	bool opened;		     /* logged, and with a queue ID or proxied */
+	bool judged;		     /* the milters have seen all of the message */
+	bool has_head;		     /* the content has PREPENDed lines and Received in it */
 	bool proxied;		     /* it goes to the before-queue filter: no queue ID */
 	struct proxy *proxy;	     /* proxied: the conversation, once there is one */
 	str mail_args, *rcpt_args;   /* as the client gave them, of rcpts; for the filter */
@@ -146,6 +148,8 @@ void transaction_reset(struct session *s);
  * before-queue filter; with the log line that tells the client. False: it cannot be now, and a
  * reply was made. May wait. */
 bool transaction_open(struct session *s);
+/* An accepted recipient: copied. args: of its command, for a filter. */
+void transaction_add_rcpt(struct session *s, struct ipc_env_rcpt env, str args);
 /* A transaction that was meant for the before-queue filter goes to the queue. May wait. */
 void transaction_to_queue(struct session *s);
 /* Forgets what XFORWARD told: at RSET and at the end of data. */

@@ -98,6 +98,38 @@ void transaction_to_queue(struct session *s)
 	log_client(s);
 }
 
+static void grow_args(struct transaction *tx, size_t cap)
+{
+	str *more = arena_alloc(&tx->arena, cap * sizeof(*more));
+
+	if (tx->nrcpts)
+		memcpy(more, tx->rcpt_args, tx->nrcpts * sizeof(*more));
+	tx->rcpt_args = more;
+}
+
+void transaction_add_rcpt(struct session *s, struct ipc_env_rcpt env, str args)
+{
+	struct transaction *tx = &s->tx;
+
+	env.address = env.orig_address = arena_str(&tx->arena, env.address);
+	if (env.orcpt.n)
+		env.orcpt = arena_str(&tx->arena, env.orcpt);
+
+	if (tx->nrcpts == tx->rcpts_cap) {
+		size_t cap = tx->rcpts_cap ? tx->rcpts_cap * 2 : 4;
+		struct ipc_env_rcpt *more = arena_alloc(&tx->arena, cap * sizeof(*more));
+		if (tx->nrcpts)
+			memcpy(more, tx->rcpts, tx->nrcpts * sizeof(*more));
+		tx->rcpts = more;
+		if (tx->proxied)
+			grow_args(tx, cap);
+		tx->rcpts_cap = cap;
+	}
+	if (tx->proxied)
+		tx->rcpt_args[tx->nrcpts] = arena_str(&tx->arena, args);
+	tx->rcpts[tx->nrcpts++] = env;
+}
+
 void forwarded_reset(struct session *s)
 {
 	struct forwarded *f = s->forwarded;

@@ -167,3 +167,60 @@ class Sink:
 
     def close(self):
         self.listener.close()
+
+
+class Scripted:
+    """A server whose replies are told: replies[verb] is bytes, or None to hang up (also CONNECT, and EOM for the end of data). lines:
+    what it heard; messages: content that it got, in wire form; sessions: the lines of each connection."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.replies, self.lines, self.messages, self.sessions = {}, [], [], []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            conn = self.listener.accept()[0]
+            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
+
+    def serve(self, conn):
+        try:
+            self.talk(conn)
+        except OSError:
+            pass
+        conn.close()
+
+    def talk(self, conn):
+        f = conn.makefile("rb")
+        session = []
+        self.sessions.append(session)
+
+        def say(key, default):
+            reply = self.replies.get(key, default)
+            if reply is None:
+                conn.close()
+                raise OSError
+            conn.sendall(reply)
+        say("CONNECT", b"220 next.test ESMTP\r\n")
+        for line in f:
+            session.append(line.decode("utf-8", "replace").rstrip("\r\n"))
+            self.lines.append(session[-1])
+            verb = line[:4].upper().decode()
+            if verb == "EHLO":
+                say("EHLO", b"250-next.test\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-STARTTLS\r\n250-AUTH PLAIN\r\n250-CHUNKING\r\n250-XFORWARD NAME ADDR HELO\r\n250 8BITMIME\r\n")
+            elif verb == "DATA":
+                say("DATA", b"354 go on\r\n")
+                if "DATA" in self.replies:
+                    continue
+                content = []
+                for line in f:
+                    if line == b".\r\n":
+                        break
+                    content.append(line)
+                self.messages.append(b"".join(content))
+                say("EOM", b"250 2.0.0 taken\r\n")
+            else:
+                say(verb, b"221 2.0.0 bye\r\n" if verb == "QUIT" else b"250 2.1.0 " + verb.encode() + b" fine\r\n")
+                if verb == "QUIT":
+                    return

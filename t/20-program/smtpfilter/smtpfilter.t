@@ -8,12 +8,10 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../lib"))
 from instance import DEBUG_BUILD, first_name, free_port, wait_until
-from smtp import Client, Gone
+from smtp import Client, Gone, Scripted
 from tap import is_eq, like, ok, run
 
 FILTER = os.path.join(DEBUG_BUILD, "libexec", "smtpfilter")
@@ -32,62 +30,9 @@ def script(name, text):
     return path
 
 
-class Next:
-    """The server behind. replies: command -> reply (bytes), or None to hang up; messages: what it took; lines: what was said."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.replies, self.lines, self.messages = {}, [], []
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            conn = self.listener.accept()[0]
-            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
-
-    def serve(self, conn):
-        try:
-            self.talk(conn)
-        except OSError:
-            pass
-        conn.close()
-
-    def talk(self, conn):
-        f = conn.makefile("rb")
-
-        def say(key, default):
-            reply = self.replies.get(key, default)
-            if reply is None:
-                conn.close()
-                raise OSError
-            conn.sendall(reply)
-        say("CONNECT", b"220 next.test ESMTP\r\n")
-        for line in f:
-            self.lines.append(line.decode("utf-8", "replace").rstrip("\r\n"))
-            verb = line[:4].upper().decode()
-            if verb == "EHLO":
-                say("EHLO", b"250-next.test\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-STARTTLS\r\n250-AUTH PLAIN\r\n250-CHUNKING\r\n250-XFORWARD NAME ADDR HELO\r\n250 8BITMIME\r\n")
-            elif verb == "DATA":
-                say("DATA", b"354 go on\r\n")
-                if "DATA" in self.replies:
-                    continue
-                content = b""
-                for line in f:
-                    if line == b".\r\n":
-                        break
-                    content += line
-                self.messages.append(content)
-                say("EOM", b"250 2.0.0 taken\r\n")
-            else:
-                say(verb, b"221 2.0.0 bye\r\n" if verb == "QUIT" else b"250 2.1.0 " + verb.encode() + b" fine\r\n")
-                if verb == "QUIT":
-                    return
-
-
 class Filter:
     def __init__(self, *args, check=None, next_port=None):
-        self.next = Next()
+        self.next = Scripted()
         self.port = free_port()
         argv = [FILTER, "-d", DIR] + (["-u", USER] if os.geteuid() == 0 else []) + list(args)
         if check:
@@ -264,7 +209,7 @@ def test_trouble_in_front():
 
 
 def test_by_hand():
-    n = Next()
+    n = Scripted()
     a, b = socket.socketpair()
     argv = [FILTER, "-d", DIR] + (["-u", USER] if os.geteuid() == 0 else []) + ["-", "127.0.0.1:%d" % n.port]
     p = subprocess.Popen(argv, stdin=b, stdout=b, stderr=b, env=dict(os.environ, MAIL_CONFIG=DIR))
