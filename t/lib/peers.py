@@ -7,6 +7,7 @@ Everything a peer writes is below a scratch folder of its own. Its processes end
 import fcntl
 import glob
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 
 from instance import Instance, wait_until
 from tap import skip_all
@@ -31,6 +33,9 @@ PACKAGES = {  # what a test names: (programs that must be there, Debian packages
     "rspamd": (["/usr/bin/rspamd"], "rspamd"),
     "spamass-milter": (["/usr/sbin/spamass-milter", "/usr/sbin/spamd", "/usr/bin/spamc"], "spamass-milter spamd spamassassin"),
     "clamav-milter": (["/usr/sbin/clamav-milter", "/usr/sbin/clamd"], "clamav-milter clamav-daemon"),
+    "postgrey": (["/usr/sbin/postgrey"], "postgrey"),
+    "spf-python": (["/usr/bin/policyd-spf"], "postfix-policyd-spf-python"),
+    "spf-perl": (["/usr/sbin/postfix-policyd-spf-perl"], "postfix-policyd-spf-perl"),
 }
 MAILBOX = (5000, 5000)  # owner of mailboxes
 _up = struct.pack("16sh14x", b"lo", 0x1 | 0x40)  # struct ifreq: IFF_UP, IFF_RUNNING
@@ -52,6 +57,39 @@ def isolate(*needs):
         os.execvp("unshare", args + [os.path.realpath(sys.argv[0])])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         fcntl.ioctl(s, 0x8914, _up)  # SIOCSIFFLAGS
+
+
+def resolver():
+    """Names are asked for at 127.0.0.1."""
+    with tempfile.NamedTemporaryFile("w") as f:
+        f.write("nameserver 127.0.0.1\n")
+        f.flush()
+        os.chmod(f.name, 0o644)
+        subprocess.run(["mount", "--bind", f.name, "/etc/resolv.conf"], check=True)
+
+
+class syslog:
+    """/dev/log of this test, and what was said there."""
+
+    def __init__(self):
+        with tempfile.TemporaryDirectory() as d:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", d], check=True)
+            for n in ("null", "zero", "random", "urandom", "tty"):
+                open(os.path.join(d, n), "w").close()
+                subprocess.run(["mount", "--bind", "/dev/" + n, os.path.join(d, n)], check=True)
+            subprocess.run(["mount", "--move", d, "/dev"], check=True)
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind("/dev/log")
+        os.chmod("/dev/log", 0o666)
+        self.lines = []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            self.lines.append(self.sock.recv(65536).decode("utf-8", "replace"))
+
+    def find(self, pattern):
+        return [l for l in self.lines if re.search(pattern, l)]
 
 
 def gateway(services=(), **main):
