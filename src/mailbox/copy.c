@@ -1,6 +1,7 @@
 #include "mailbox/copy.h"
 #include "mail/addr.h"
 #include "mail/header.h"
+#include "param/param.h"
 #include "queue/queue.h"
 #include <errno.h>
 #include <time.h>
@@ -52,7 +53,7 @@ static void put_top(struct buf *out, const struct copy *c)
 		buf_char(out, '>');
 		buf_str(out, c->eol);
 	}
-	if (c->flags & COPY_ORIG_TO)
+	if (c->flags & COPY_ORIG_TO && conf.enable_original_recipient)
 		header_line(out, c, "X-Original-To", copy_original(c->rcpt));
 	if (c->flags & COPY_DELIVERED_TO)
 		header_line(out, c, "Delivered-To", c->rcpt->address);

@@ -8,7 +8,7 @@
 enum {
 	COPY_FROM = 1 << 0,	    /* "From sender date" */
 	COPY_RETURN_PATH = 1 << 1,  /* Return-Path: */
-	COPY_ORIG_TO = 1 << 2,	    /* X-Original-To: */
+	COPY_ORIG_TO = 1 << 2,	    /* X-Original-To:, unless enable_original_recipient is off */
 	COPY_DELIVERED_TO = 1 << 3, /* Delivered-To: */
 	COPY_QUOTE_FROM = 1 << 4,   /* '>' in front of lines that begin with "From " */
 	COPY_QUOTE_DOT = 1 << 5,    /* '.' in front of lines that begin with one */

@@ -208,6 +208,14 @@ static int parse_word(struct argv_word *w, str rest, struct err *err)
 	return 0;
 }
 
+void argv_free(struct argv_template *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		free(t->v[i].parts);
+	free(t->v);
+	*t = (struct argv_template){0};
+}
+
 int argv_parse(struct argv_template *t, const char *const *words, struct err *err)
 {
 	*t = (struct argv_template){0};
@@ -216,6 +224,7 @@ int argv_parse(struct argv_template *t, const char *const *words, struct err *er
 
 		if (parse_word(&w, str_of(*words), err) < 0) {
 			free(w.parts);
+			argv_free(t);
 			return err_prefix(err, "argument \"%s\"", *words);
 		}
 		t->v = mem_realloc(t->v, (t->n + 1) * sizeof *t->v);

@@ -26,6 +26,7 @@ struct argv_template {
 /* Reads $name, ${name}, $(name) and $$. The words must outlive the template. -1 and err: unknown
  * macro, bad syntax. */
 int argv_parse(struct argv_template *t, const char *const *words, struct err *err);
+void argv_free(struct argv_template *t);
 
 /* The command line for a delivery, with a NULL at its end, all of the delivery's arena. null_sender
  * is the text for an empty sender. */

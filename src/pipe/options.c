@@ -143,10 +143,8 @@ static const char *const *command_words(const char *const *words)
 	return v;
 }
 
-int options_parse(struct options *o, const char *const *words, struct err *err)
+static int parse(struct options *o, const char *const *words, struct err *err)
 {
-	*o = (struct options){.need_single = "", .null_sender = "MAILER-DAEMON"};
-	buf_char(&o->eol, '\n');
 	while (*words && !str_starts(str_of(*words), STR("argv=")))
 		if (set(o, *words++, err) < 0)
 			return -1;
@@ -158,4 +156,21 @@ int options_parse(struct options *o, const char *const *words, struct err *err)
 	if (!*o->words[0])
 		return err_set(err, "argv= names no command");
 	return 0;
+}
+
+int options_parse(struct options *o, const char *const *words, struct err *err)
+{
+	*o = (struct options){.need_single = "", .null_sender = "MAILER-DAEMON"};
+	buf_char(&o->eol, '\n');
+	if (parse(o, words, err) == 0)
+		return 0;
+	options_free(o);
+	return -1;
+}
+
+void options_free(struct options *o)
+{
+	buf_free(&o->eol);
+	free((void *)(uintptr_t)o->words);
+	*o = (struct options){0};
 }

@@ -20,5 +20,6 @@ struct options {
 /* Reads the words that follow the program in master.cf; they must outlive *o. -1 and err: what is
  * wrong with which. */
 int options_parse(struct options *o, const char *const *words, struct err *err);
+void options_free(struct options *o);
 
 #endif

@@ -39,7 +39,9 @@ static size_t printable(str s)
 
 	if (c < 0x80)
 		return c >= 0x20 && c != 0x7f;
-	return n <= s.n && utf8_valid(str_head(s, n)) ? n : 0;
+	if (n > s.n || !utf8_valid(str_head(s, n)))
+		return 0;
+	return c == 0xc2 && (unsigned char)s.p[1] < 0xa0 ? 0 : n;
 }
 
 str verdict_text(str output, struct arena *a)
