@@ -227,6 +227,7 @@ void milter_abort(struct milter_chain *c)
 
 		if (m->state == MILTER_PASSED)
 			m->state = MILTER_READY;
+		m->skip = 0;
 		if (m->state != MILTER_LOST)
 			m->hold = false;
 		if (!m->in_message || !m->io)

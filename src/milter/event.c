@@ -22,7 +22,8 @@ bool milter_wants(const struct milter *m, enum milter_stage stage)
 	const struct stage_row *row = &milter_stages[stage];
 
 	/* A milter that calls itself older than 2 is treated as 2. */
-	return !(m->steps & row->no) && (row->version <= 2 || row->version <= m->version);
+	return !(m->steps & row->no) && !(m->skip & 1U << stage) &&
+	       (row->version <= 2 || row->version <= m->version);
 }
 
 static bool is_content(enum milter_stage stage)
@@ -200,7 +201,8 @@ static struct milter_answer decide(
 	case MILTER_IS_CONTINUE:
 		return go_on(m);
 	case MILTER_IS_SKIP:
-		m->enough = stage == STAGE_HEADER || stage == STAGE_BODY;
+		if (stage == STAGE_RCPT || stage == STAGE_HEADER || stage == STAGE_BODY)
+			m->skip |= 1U << stage;
 		return go_on(m);
 	case MILTER_IS_ACCEPT:
 		return take_accept(m, stage);
@@ -256,7 +258,6 @@ struct milter *milter_chain_message(struct milter_chain *c, size_t i, struct mil
 
 	*a = m->state == MILTER_REFUSED || m->state == MILTER_LOST ? milter_standing(m, STAGE_EOM)
 								   : go_on(m);
-	m->enough = false;
 	return m->state == MILTER_READY ? m : NULL;
 }
 
@@ -275,11 +276,12 @@ bool milter_leading_space(const struct milter *m)
 	return m->steps & STEP_HDR_LEADSPC;
 }
 
-static enum milter_go after(const struct milter *m, const struct milter_answer *a)
+static enum milter_go after(
+    const struct milter *m, enum milter_stage stage, const struct milter_answer *a)
 {
 	if (a->verdict != MILTER_CONTINUE || m->state != MILTER_READY)
 		return MILTER_END;
-	return m->enough ? MILTER_ENOUGH : MILTER_GO;
+	return m->skip & 1U << stage ? MILTER_ENOUGH : MILTER_GO;
 }
 
 enum milter_go milter_header(struct milter *m, str name, str value, struct milter_answer *a)
@@ -294,14 +296,13 @@ enum milter_go milter_header(struct milter *m, str name, str value, struct milte
 	milter_put_z(&data, value);
 	*a = milter_ask(m, STAGE_HEADER, buf_view(&data));
 	buf_free(&data);
-	return after(m, a);
+	return after(m, STAGE_HEADER, a);
 }
 
 enum milter_go milter_eoh(struct milter *m, struct milter_answer *a)
 {
-	m->enough = false;
 	*a = milter_ask(m, STAGE_EOH, STR(""));
-	return after(m, a);
+	return after(m, STAGE_EOH, a);
 }
 
 enum milter_go milter_body(struct milter *m, str piece, struct milter_answer *a)
@@ -314,7 +315,7 @@ enum milter_go milter_body(struct milter *m, str piece, struct milter_answer *a)
 		str part = str_head(piece, MILTER_CHUNK_MAX);
 
 		*a = milter_ask(m, STAGE_BODY, part);
-		go = after(m, a);
+		go = after(m, STAGE_BODY, a);
 		piece = str_from(piece, part.n);
 	}
 	return go;
@@ -326,13 +327,12 @@ enum milter_go milter_eom(struct milter *m, struct milter_answer *a)
 	int64_t limit = deadline(m, STAGE_EOM);
 	enum wait w;
 
-	m->enough = false;
 	m->asked_us = clock_mono_us();
 	w = put(m, STAGE_EOM, STR(""), limit);
 	if (w == WAIT_OK)
 		w = stream_flush(m->io, limit);
 	*a = w == WAIT_OK ? go_on(m) : lose(m, STAGE_EOM, w, &err);
-	return after(m, a);
+	return after(m, STAGE_EOM, a);
 }
 
 static void quarantine(struct milter *m, str reason)

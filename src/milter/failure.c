@@ -42,10 +42,11 @@ void milter_log(struct milter *m, enum milter_stage stage, const char *what, str
 void milter_close(struct milter *m, bool quit)
 {
 	static const char packet[] = {0, 0, 0, 1, 'Q'};
-	int64_t soon = deadline_in(QUIT_MS);
+	int64_t soon;
 
 	if (!m->io)
 		return;
+	soon = deadline_in(QUIT_MS);
 	if (quit && stream_write(m->io, packet, sizeof(packet), soon) == WAIT_OK)
 		stream_flush(m->io, soon);
 	stream_free(m->io);

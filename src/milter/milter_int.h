@@ -70,7 +70,7 @@ struct milter {
 	char *macros[MACRO_STAGES];	  /* asked for by the milter; NULL: as configured */
 	uint32_t macros_sent;		  /* stages */
 	bool in_message;		  /* has seen MAIL, and no abort yet */
-	bool enough;			  /* of this kind of event: header fields, body */
+	uint32_t skip;	     /* stages that it has had enough of in this message: bits */
 	bool hold;	     /* the message is to be held: the milter asked, or failed */
 	bool refusal_closes; /* with MILTER_DISCONNECT */
 	char *refusal;	     /* reply to everything that follows, or NULL */

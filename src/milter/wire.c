@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#define HEAD 5
+#define LENGTH 4 /* bytes of the length, which counts the command but not itself */
 
 size_t milter_packet_begin(struct buf *out, char cmd)
 {
@@ -58,17 +58,17 @@ int milter_packet_take(str *in, char *cmd, str *data, size_t *need, struct err *
 {
 	uint32_t n;
 
-	*need = HEAD;
-	if (in->n < HEAD)
+	*need = LENGTH;
+	if (in->n < LENGTH)
 		return 1;
 	n = get_u32(in->p);
 	if (n == 0 || n > MILTER_PACKET_MAX)
 		return err_set(err, "bad packet length %lu", (unsigned long)n);
-	*need = 4 + (size_t)n;
+	*need = LENGTH + (size_t)n;
 	if (in->n < *need)
 		return 1;
-	*cmd = in->p[4];
-	*data = str_mem(in->p + HEAD, n - 1);
+	*cmd = in->p[LENGTH];
+	*data = str_mem(in->p + LENGTH + 1, n - 1);
 	*in = str_from(*in, *need);
 	return 0;
 }
@@ -76,7 +76,7 @@ int milter_packet_take(str *in, char *cmd, str *data, size_t *need, struct err *
 enum wait milter_packet_read(
     struct stream *s, char *cmd, str *data, int64_t deadline, struct err *err)
 {
-	size_t need = HEAD;
+	size_t need = LENGTH;
 	str in, rest;
 
 	for (;;) {
@@ -139,7 +139,7 @@ static const struct kind_row {
     {'t', MILTER_IS_TEMPFAIL, 0, "tempfail"},
     {'d', MILTER_IS_DISCARD, 0, "discard"},
     {'s', MILTER_IS_SKIP, 0, "skip"},
-    {'y', MILTER_IS_REPLYCODE, TEXT, "replycode"},
+    {'y', MILTER_IS_REPLYCODE, REST, "replycode"}, /* see milter_replycode() */
     {'f', MILTER_IS_CONN_FAIL, 0, "conn_fail"},
     {'4', MILTER_IS_SHUTDOWN, 0, "shutdown"},
     {'p', MILTER_IS_PROGRESS, 0, "progress"},
@@ -208,9 +208,9 @@ int milter_reply_parse(char cmd, str data, struct milter_reply *r, struct err *e
 /* "550 5.7.1 text" or "550-text": the code, and the rest behind the separator. */
 static bool code_of(str line, int *code, str *rest)
 {
-	if (line.n < 3 || !str_is_digits(str_head(line, 3)))
+	if (!str_is_digits(str_head(line, 3)))
 		return false;
-	if (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-')
+	if (line.n < 4 || (line.p[3] != ' ' && line.p[3] != '-'))
 		return false;
 	*code = (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + (line.p[2] - '0');
 	*rest = str_from(line, 4);
@@ -227,25 +227,33 @@ static void put_text(struct buf *out, str text)
 	}
 }
 
+static int bad_code(str line, struct err *err)
+{
+	struct buf shown = {0};
+
+	buf_escape(&shown, line, 100);
+	err_set(err, "bad reply code in \"%s\"", buf_text(&shown));
+	buf_free(&shown);
+	return -1;
+}
+
 int milter_replycode(str text, struct buf *out, struct err *err)
 {
 	int code, first = 0;
 	str line, rest;
 
 	buf_clear(out);
+	if (text.n == 0 || text.p[text.n - 1] != 0)
+		return err_set(err, "reply code is cut short");
+	text.n--;
 	while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
 		text.n--;
 	while (str_split(&text, '\n', &line)) {
 		if (line.n && line.p[line.n - 1] == '\r')
 			line.n--;
-		if (!code_of(line, &code, &rest) || (first && code != first)) {
-			struct buf shown = {0};
-
-			buf_escape(&shown, line, 100);
-			err_set(err, "bad reply code in \"%s\"", buf_text(&shown));
-			buf_free(&shown);
-			return -1;
-		}
+		if (!code_of(line, &code, &rest) || (first && code != first) ||
+		    str_chr(line, 0) >= 0)
+			return bad_code(line, err);
 		if (first)
 			buf_char(out, '\n');
 		else

@@ -68,9 +68,9 @@ int milter_reply_parse(char cmd, str data, struct milter_reply *r, struct err *e
 /* "continue", "add header", ... for log lines. */
 const char *milter_kind_name(enum milter_kind kind);
 
-/* A reply code with text ("550 5.7.1 no", lines separated by CRLF, '%' doubled) in the form of
- * milter_answer.reply: the code once, then the lines separated by '\n'. -1 and err when it is no
- * SMTP reply of class 4 or 5. */
+/* The text of a replycode answer ("550 5.7.1 no" and a NUL, lines separated by CRLF, '%' doubled)
+ * in the form of milter_answer.reply: the code once, then the lines separated by '\n'. -1 and err
+ * when it is no SMTP reply of class 4 or 5. */
 int milter_replycode(str text, struct buf *out, struct err *err);
 
 #endif

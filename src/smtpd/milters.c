@@ -180,7 +180,10 @@ bool milters_helo(struct session *s)
 	if (!asked(s))
 		return true;
 	a = milter_helo(s->milters, str_of(s->helo));
-	return take(s, &a) || a.verdict != MILTER_DISCONNECT;
+	if (take(s, &a))
+		return true;
+	s->milters_refuse = s->verdict.p[0] == '5';
+	return a.verdict != MILTER_DISCONNECT;
 }
 
 /* --- addresses with parameters */

@@ -110,7 +110,7 @@ struct session {
 	struct buf verdict;	  /* reply that a restriction made */
 
 	struct milter_chain *milters; /* or NULL */
-	bool milters_refuse;	      /* they have refused the client for good */
+	bool milters_refuse;	      /* they have refused the session for good */
 	bool rcpt_refused;	      /* they are shown a recipient that was refused */
 	struct buf macro_text;	      /* value of the macro that was asked for last */
 	/* Without smtpd_delay_reject: DEFER_IF_PERMIT of these stages strikes at RCPT. malloc'ed.

@@ -37,7 +37,7 @@ NONSENSE = {
     "end of file": Close, "Connection reset|end of file": Reset, "unknown reply": packet("Z"), "bad packet length 0": b"\0\0\0\0c",
     "bad packet length 1213486160": b"HTTP/1.0 400 Bad request\r\n\r\n", "end of file in the middle of a packet": [b"\0\0\0\7y550", Close],
     "unexpected add header reply": add_header("a", "b"), "continue reply has 4 bytes too many": packet("c", b"junk"),
-    "replycode reply is cut short": packet("y", b"550 no"), "unexpected negotiation reply": packet("O", b"x" * 12), "unexpected conn_fail reply": CONN_FAIL,
+    "unexpected negotiation reply": packet("O", b"x" * 12), "unexpected conn_fail reply": CONN_FAIL,
 }
 COMMANDS = {"mail": "MAIL FROM:<a@b.test>", "rcpt": "RCPT TO:<u@far.test>", "unknown": "ODD", "data": "DATA"}
 
@@ -94,12 +94,10 @@ def test_stages():
 
 def test_bad_reply():
     good_sessions()
-    for text in (b"250 ok\0", b"abc\0", b"55\0", b"550x\0", b"550 a\r\n551 b\0", b"\0"):
+    for text in (b"250 ok\0", b"550 no", b"550\0", b"550 nul\0inside\0", b"abc\0", b"55\0", b"550x\0", b"550 a\r\n551 b\0", b"\0"):
         state.clear()
         state["rcpt"] = packet("y", text)
         is_eq([codes(PORTS[a])["rcpt"][:9] for a in ("tempfail", "reject", "accept")], ["451 4.3.5", "451 4.3.5", "250 2.1.5"], "reply code %r" % text)
-    state["rcpt"] = reply("550 5.7.1 nul\0inside")
-    is_eq(codes(PORTS["tempfail"])["rcpt"], TEMPFAIL, "a NUL")
     state["rcpt"] = reply("550 5.7.1 bell\a and \x80")
     like(codes(PORTS["tempfail"])["rcpt"], "^550 5.7.1 bell\\? and ", "control characters")
 
