@@ -42,7 +42,7 @@ bool helo_accept(struct session *s, const char *verb, str args)
 		return false;
 	}
 	free(old);
-	if (milters_helo(s))
+	if (milters_helo(s, args))
 		return true;
 	session_reply_text(s, buf_view(&s->verdict));
 	return false;

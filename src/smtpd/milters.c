@@ -173,13 +173,13 @@ void milters_end(struct session *s)
 	s->milters_refuse = false;
 }
 
-bool milters_helo(struct session *s)
+bool milters_helo(struct session *s, str name)
 {
 	struct milter_answer a;
 
 	if (!asked(s))
 		return true;
-	a = milter_helo(s->milters, str_of(s->helo));
+	a = milter_helo(s->milters, name);
 	if (take(s, &a))
 		return true;
 	s->milters_refuse = s->verdict.p[0] == '5';

@@ -14,8 +14,9 @@ void milters_setup(void);
  * it unless the code is 421, and MAIL will be refused: s->milters_refuse. */
 bool milters_connect(struct session *s);
 void milters_end(struct session *s);
-/* HELO and EHLO are answered as usual unless this is false (421): a refusal comes at MAIL. */
-bool milters_helo(struct session *s);
+/* HELO and EHLO are answered as usual unless this is false (421): a refusal comes at MAIL. name: as
+ * the client sent it. */
+bool milters_helo(struct session *s, str name);
 /* args: what stands behind the verb, as the client sent it. */
 bool milters_mail(struct session *s, str args);
 bool milters_rcpt(struct session *s, str args);
