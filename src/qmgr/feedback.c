@@ -75,17 +75,19 @@ void window_init(struct window *w, const struct window_limits *l)
 	*w = (struct window){.size = l->max > 0 && l->initial > l->max ? l->max : l->initial};
 }
 
-/* Sums of fractions such as three times 1/3 miss the whole number by a rounding error. */
-#define NEARLY 1e-6
-
+/* The window changes when the sum comes within half a step of the whole number: sums of fractions
+ * such as three times 1/3 cannot miss it by a rounding error. */
 void window_good(struct window *w, const struct window_limits *l, int busy)
 {
+	double step;
+
 	w->cohorts = 0;
 	/* A window that is not used does not grow: a later failure would be felt too late. */
 	if (w->size >= busy + l->initial)
 		return;
-	w->success += feedback_value(&l->positive, w->size);
-	while (w->success + NEARLY >= 1) {
+	step = feedback_value(&l->positive, w->size);
+	w->success += step;
+	while (w->success + step / 2 >= 1) {
 		w->size++;
 		w->success -= 1;
 		w->failure = 0;
@@ -94,13 +96,17 @@ void window_good(struct window *w, const struct window_limits *l, int busy)
 		w->size = l->max;
 }
 
+#define NEARLY 1e-6
+
 bool window_bad(struct window *w, const struct window_limits *l)
 {
+	double step = feedback_value(&l->negative, w->size);
+
 	w->cohorts += 1.0 / (w->size < 1 ? 1 : w->size);
 	if (l->cohorts > 0 && w->cohorts + NEARLY >= l->cohorts)
 		return true;
-	w->failure -= feedback_value(&l->negative, w->size);
-	while (w->failure < -NEARLY) {
+	w->failure -= step;
+	while (w->failure < step / 2) {
 		w->size--;
 		w->failure += 1;
 		w->success = 0;

@@ -1,5 +1,7 @@
 /* The preemptive part of the scheduler: a job with few entries goes ahead of one with many, which
- * collects "delivery slots" for this while it is served: one for each slot_cost of its entries. */
+ * collects "delivery slots" for this while it is served: one for each slot_cost of its entries. A
+ * job that went ahead collects its own; what it did not use is lost with its turn. Slots can be
+ * borrowed (slot_loan, slot_discount), but not before the last loan is paid back. */
 #include "base/clock.h"
 #include "qmgr/schedule.h"
 
@@ -105,15 +107,24 @@ static struct job *candidate(struct transport *t, const struct job *current, int
 	return best;
 }
 
+static bool in_debt(const struct job *j)
+{
+	return j->selected <= (uint64_t)j->used * (uint32_t)j->transport->slot_cost;
+}
+
 void preempt_try(struct transport *t)
 {
 	struct job *j = t->current, *c;
 	int could, has, needs;
 
-	if (!j || t->slot_cost < 2 || !t->fresh_sizes)
+	if (!j || t->slot_cost < 2 || !t->fresh_sizes || in_debt(j))
 		return;
-	could = (int)((j->selected + j->waiting) / (uint32_t)t->slot_cost) - (int)j->used;
-	if (could < t->slots_minimum || could < 1)
+	/* In all, used or not; a message that never has many is not worth the trouble. */
+	could = (int)((j->selected + j->waiting) / (uint32_t)t->slot_cost);
+	if (could < t->slots_minimum)
+		return;
+	could -= (int)j->used;
+	if (could < 1)
 		return;
 	c = candidate(t, j, could);
 	if (!c)

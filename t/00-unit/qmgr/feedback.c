@@ -2,6 +2,7 @@
 // with: src/qmgr/feedback.c
 #include "qmgr/feedback.h"
 #include "../../lib/tap.h"
+#include "base/mem.h"
 
 static struct feedback parse(const char *text)
 {
@@ -80,7 +81,7 @@ static void test_shrink(void)
 	window_init(&w, &l);
 	ok(!window_bad(&w, &l), "alive after one failure");
 	is_int(w.size, 7, "the first failure of a cohort counts at once");
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 5; i++)
 		window_bad(&w, &l);
 	is_int(w.size, 7, "the others not");
 	l.negative = parse("1");
@@ -88,6 +89,44 @@ static void test_shrink(void)
 	for (int i = 0; i < 100; i++)
 		ok(!window_bad(&w, &l) || i < 0, "never dead without a limit of cohorts");
 	is_int(w.size, 1, "but not below one");
+}
+
+/* Sizes after each step, as they were seen with the feedback debug log of Postfix 3.7. */
+static void test_observed(void)
+{
+	static const struct {
+		const char *positive, *negative;
+		int initial, sizes[14];
+	} seen[] = {
+	    {"1", "1", 8, {6, 5, 4, 3}},
+	    {"1", "0.5", 5, {4, 3, 3}},
+	    {"1", "1/concurrency", 5, {4, 4, 4, 3}},
+	    {"1", "0.35", 8, {7, 7, 6, 6, 6, 5, 5, 5, 4, 4, 3, 3, 3}},
+	    {"1", "0.3", 8, {7, 7, 6, 6, 6, 6, 5, 5, 5, 4, 4, 4, 3, 3}},
+	    {"1", "0.15", 8, {7, 7, 7, 7, 7, 7, 6, 6, 6, 6, 6, 6, 5, 5}},
+	    {"0.3", NULL, 3, {3, 3, 4, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7}},
+	    {"0.35", NULL, 3, {3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 7, 7, 7, 8}},
+	    {"0.4", NULL, 3, {3, 4, 4, 4, 5, 5, 6, 6, 6, 7, 7, 8, 8, 8}},
+	    {"1/concurrency", NULL, 2, {2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(seen); i++) {
+		struct window_limits l = {.initial = seen[i].initial, .max = 20};
+		struct window w;
+		bool good = true;
+
+		l.positive = parse(seen[i].positive);
+		l.negative = parse(seen[i].negative ? seen[i].negative : "1");
+		window_init(&w, &l);
+		for (int n = 0; n < 14 && seen[i].sizes[n]; n++) {
+			if (seen[i].negative)
+				window_bad(&w, &l);
+			else
+				window_good(&w, &l, w.size);
+			good = good && w.size == seen[i].sizes[n];
+		}
+		ok(good, seen[i].negative ? "shrinks as seen" : "grows as seen");
+	}
 }
 
 static int failures_until_dead(int initial, const char *negative, int cohorts)
@@ -110,7 +149,9 @@ static void test_dead(void)
 	struct window w;
 
 	is_int(failures_until_dead(1, "1", 1), 1, "with a window of 1, one failure");
-	is_int(failures_until_dead(5, "1", 1), 4, "1/5 + 1/4 + 1/3 + 1/2");
+	is_int(failures_until_dead(5, "1", 1), 3, "1/5 + 1/3 + 1/2");
+	is_int(failures_until_dead(3, "1", 1), 2, "1/3 + 1");
+	is_int(failures_until_dead(5, "1/concurrency", 1), 5, "1/5 + 1/4 + 1/4 + 1/4 + 1/3");
 	is_int(failures_until_dead(5, "0", 1), 5, "five fifths");
 	is_int(failures_until_dead(4, "0", 3), 12, "three cohorts");
 	l.positive = l.negative = parse("0");
@@ -127,6 +168,7 @@ int main(void)
 	test_value();
 	test_grow();
 	test_shrink();
+	test_observed();
 	test_dead();
 	return done();
 }

@@ -217,6 +217,46 @@ static void test_preempt(const char *transport, bool want)
 		end(small[i]);
 }
 
+/* What is served, as letters: B for the first message's entries, M for the second's, s for small
+ * ones. The orders wanted are those that Postfix 3.7 was seen to choose. */
+static void check_order(const char *transport, uint32_t big, uint32_t medium, const char *want)
+{
+	struct transport *t = t_of(transport);
+	struct message *b = filed(transport, big, "b", true), *m = NULL, *small[60] = {0};
+	char got[300] = "";
+	struct entry *e;
+	int nsmall = 0, n = 0;
+
+	if (medium)
+		m = filed(transport, medium, "m", true);
+	while (n < 298 && (e = schedule_pick(t))) {
+		got[n++] = e->message == b ? 'B' : e->message == m ? 'M' : 's';
+		done_good(e);
+		/* Small ones come when the medium one has begun, or at once. */
+		if (nsmall == 0 && (!m || got[n - 1] == 'M'))
+			while (nsmall < 60)
+				small[nsmall++] = filed(transport, 1, "small", false);
+	}
+	is_str(str_head(str_of(got), strlen(want)), str_of(want), "the order that was seen");
+	end(b);
+	if (m)
+		end(m);
+	while (nsmall > 0)
+		end(small[--nsmall]);
+}
+
+static void test_orders(void)
+{
+	/* Borrowed once, and not again before it is paid back. */
+	check_order("clever", 20, 0, "BsBBBBBsBBBBBsBBBBBsBBBBs");
+	check_order("thirds", 12, 0, "BBBsBBBsBBBsBBBs");
+	/* A job that went ahead earns for itself only. */
+	check_order("halves", 60, 20,
+	    "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+	    "MMsMMsMMsMMsMMsMMsMMsMMsMMsMM"
+	    "BBsBBsBBsBBsBBsBBsBBsBBsBBsBBs");
+}
+
 static void test_dead(void)
 {
 	struct transport *t = t_of("fragile"), *retry = t_of("retry");
@@ -336,6 +376,7 @@ static void tests(void *arg)
 	test_turns();
 	test_preempt("plain", false);
 	test_preempt("clever", true);
+	test_orders();
 	test_dead();
 	test_transport_fails();
 	test_defer_transports();
@@ -353,6 +394,16 @@ int main(void)
 		"plain_initial_destination_concurrency = 1000\n"
 		"clever_destination_concurrency_limit = 1000\n"
 		"clever_initial_destination_concurrency = 1000\n"
+		"thirds_delivery_slot_cost = 3\n"
+		"thirds_delivery_slot_loan = 0\n"
+		"thirds_delivery_slot_discount = 0\n"
+		"thirds_destination_concurrency_limit = 1000\n"
+		"thirds_initial_destination_concurrency = 1000\n"
+		"halves_delivery_slot_cost = 2\n"
+		"halves_delivery_slot_loan = 0\n"
+		"halves_delivery_slot_discount = 0\n"
+		"halves_destination_concurrency_limit = 1000\n"
+		"halves_initial_destination_concurrency = 1000\n"
 		"fragile_initial_destination_concurrency = 1\n"
 		"defer_transports = other, lazy\n"
 		"rated_destination_rate_delay = 1s\n");
