@@ -68,7 +68,7 @@ int maincf_parse(
 			const struct maincf_entry *old = maincf_get(m, name);
 
 			if (old && old->line)
-				warn_again(warn, path, f.first, name, value);
+				warn_again(warn, path, f.first, name, str_of(old->value));
 			maincf_set(m, name, value, f.first);
 		}
 	}

@@ -144,7 +144,8 @@ static bool submit(struct drop *d)
 	struct cleanup *c;
 
 	queue_id_new(id);
-	log_pickup(id, d->uid, d->env.sender.address);
+	/* postsuper -r leaves files of the mail system itself, under the name that they had. */
+	log_pickup(id, d->uid, d->env.sender.address, d->uid == getuid() ? d->name : NULL);
 	buf_printf(&socket, "public/%s", conf.cleanup_service_name);
 	c = cleanup_open(buf_text(&socket), str_of(id),
 	    d->env.message.arrival_us ? d->env.message.arrival_us : now, flags(d));

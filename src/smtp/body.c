@@ -216,6 +216,9 @@ static void choose_stages(struct sender *s)
 	if (longest > 0 && (s->edit || s->d->m.max_line > longest)) {
 		s->fold = &s->fold_state;
 		s->fold_state.limit = longest;
+		if (s->d->m.max_line > longest)
+			log_info("%.*s: breaking line > %zu bytes with <CR><LF>SPACE",
+			    STR_FMT(s->d->m.queue_id), longest);
 	}
 }
 

@@ -159,7 +159,8 @@ static int hello(struct delivery *d, struct conn *c, const struct host *h, struc
 		}
 		if (smtp_is_lmtp() || c->broken) {
 			refused(d, c, t);
-			soften(d, t);
+			if (c->broken)
+				soften(d, t);
 			return -1;
 		}
 	}

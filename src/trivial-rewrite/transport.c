@@ -1,12 +1,20 @@
 #include "trivial-rewrite/transport.h"
 
 #include "mail/addrfind.h"
+#include "param/param.h"
 #include "table/matchlist.h"
 
 static void set(struct buf *b, str s)
 {
 	buf_clear(b);
 	buf_str(b, s);
+}
+
+/* Their next hop is the text of the refusal, not a place. */
+static bool is_refusal(str transport)
+{
+	return str_eq(transport, str_of(conf.error_service_name)) ||
+	       str_eq(transport, STR("retry"));
 }
 
 void transport_apply(struct route *r, str spec, str domain)
@@ -19,6 +27,8 @@ void transport_apply(struct route *r, str spec, str domain)
 		return;
 	if (transport.n)
 		set(&r->transport, transport);
+	if (nexthop.n == 0 && is_refusal(transport))
+		nexthop = STR("Address is undeliverable");
 	set(&r->nexthop, nexthop.n ? nexthop : domain);
 }
 

@@ -126,7 +126,7 @@ static void explain_access(const struct letter *l)
 static void tell_failure(struct delivery *d, struct delivery_rcpt *r, const struct letter *l)
 {
 	bool full = l->err.code == EDQUOT || l->err.code == EFBIG;
-	struct fate f = {.kind = full ? RCPT_BOUNCED : RCPT_DEFERRED, .relay = "virtual"};
+	struct fate f = {.kind = full ? RCPT_BOUNCED : RCPT_DEFERRED, .relay = service_name()};
 
 	f.dsn = full ? "5.2.2" : l->writing ? "4.3.0" : "4.2.0";
 	f.reason = l->box->maildir
@@ -143,7 +143,7 @@ static void tell_failure(struct delivery *d, struct delivery_rcpt *r, const stru
 static void tell_success(struct delivery *d, struct delivery_rcpt *r, bool maildir)
 {
 	bool probe = d->m.flags & (DELIVER_PROBE | DELIVER_REPORT_ONLY);
-	struct fate f = {.kind = RCPT_SENT, .dsn = "2.0.0", .relay = "virtual"};
+	struct fate f = {.kind = RCPT_SENT, .dsn = "2.0.0", .relay = service_name()};
 
 	f.reason = arena_printf(&d->arena, "%s to %s", probe ? "delivers" : "delivered",
 	    maildir ? "maildir" : "mailbox");
@@ -173,7 +173,7 @@ static void deliver_box(struct delivery *d, struct delivery_rcpt *r, const struc
 
 static void deliver_rcpt(struct delivery *d, struct delivery_rcpt *r)
 {
-	struct fate f = {.relay = "virtual"};
+	struct fate f = {.relay = service_name()};
 	struct box box;
 
 	switch (lookup_box(r->address, &box, &d->arena)) {

@@ -173,12 +173,12 @@ static void check_options_after(const struct pc_service *s)
 	htab_free(&own, NULL);
 }
 
-void pc_check_after(void)
+void pc_check_after(bool parameters)
 {
 	size_t n;
 	struct htab_entry **v = main_entries(&n);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && parameters; i++) {
 		str name = str_mem(v[i]->key, v[i]->n);
 
 		if (((const struct maincf_entry *)v[i]->value)->line && !pc_name_find(name))

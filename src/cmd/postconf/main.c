@@ -226,8 +226,8 @@ static void show(unsigned classes, char **args)
 		pc_show_params(args);
 	else
 		pc_show_main(classes, args);
-	if (check)
-		pc_check_after();
+	if (check) /* who looks at services is told of them only */
+		pc_check_after(!(pc_mode & (PC_MASTER | PC_FIELDS | PC_PARAMS)));
 }
 
 static unsigned classes = PC_BUILTIN | PC_SERVICE | PC_USER;

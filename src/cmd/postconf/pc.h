@@ -71,8 +71,8 @@ void pc_squeeze(struct buf *out, str s);
 
 /* --- warnings about names nobody uses and values nobody set --- */
 
-void pc_check_before(void); /* undefined names, read-only names, comments behind values */
-void pc_check_after(void);  /* unused names, names on their way out */
+void pc_check_before(void);	      /* undefined names, read-only names, comments behind values */
+void pc_check_after(bool parameters); /* unused names, names on their way out */
 
 /* --- master.cf --- */
 

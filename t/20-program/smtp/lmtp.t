@@ -34,7 +34,7 @@ def test_verdicts():
             is_eq([f.kind for f in fates(s, 2, peer)], [BOUNCED] * 2, "nobody is left")
         with Server({"LHLO": "500 5.5.1 no"}, lmtp=True) as peer:
             f = fates(s, 1, peer)[0]
-            is_eq((f.kind, f.reason), (DEFERRED, "host 127.0.0.1[127.0.0.1] refused to talk to me: 500 5.5.1 no"), "LHLO is refused")
+            is_eq((f.kind, f.reason), (BOUNCED, "host 127.0.0.1[127.0.0.1] refused to talk to me: 500 5.5.1 no"), "LHLO is refused")
             ok(not any(c.startswith("HELO") for c in peer.commands()), "HELO is not tried")
 
 

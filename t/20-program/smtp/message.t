@@ -161,7 +161,7 @@ def test_xforward():
         s.start()
         s.deliver("u@far.test", peer.nexthop, attrs=attrs)
         is_eq(peer.commands()[1:3], ["XFORWARD NAME=h+2Bx.test ADDR=IPV6:2001:db8::1 PORT=99", "XFORWARD PROTO=ESMTP HELO=[UNAVAILABLE] IDENT=ABC SOURCE=REMOTE"], "XFORWARD")
-        s.deliver("u@far.test", peer.nexthop, attrs={"log_message_origin": "local"})
+        s.deliver("u@far.test", peer.nexthop, attrs={"log_message_origin": "local", "rewrite_context": "local"})
         is_eq(peer.commands()[2], "XFORWARD PROTO=[UNAVAILABLE] HELO=[UNAVAILABLE] IDENT=[UNAVAILABLE] SOURCE=LOCAL", "local mail")
         peer.replies["XFORWARD"] = "501 5.5.4 no"
         is_eq(s.deliver("u@far.test", peer.nexthop, attrs=attrs).kind, SENT, "a refusal is no reason to stop")
