@@ -26,6 +26,7 @@ PACKAGES = {  # what a test names: (programs that must be there, Debian packages
     "msmtp": (["/usr/bin/msmtp"], "msmtp"),
     "postfix": (["/usr/sbin/postfix", "/usr/sbin/smtp-source", "/usr/sbin/smtp-sink"], "postfix"),
     "exim": ([], "exim4-daemon-light"),
+    "amavis": (["/usr/sbin/amavisd", "/etc/amavis/conf.d/20-debian_defaults"], "amavisd-new"),
     "pflogsumm": (["/usr/sbin/pflogsumm"], "pflogsumm"),
     "libmilter": (["/usr/include/libmilter/mfapi.h", "/usr/bin/cc"], "libmilter-dev"),
     "opendkim": (["/usr/sbin/opendkim", "/usr/sbin/opendkim-genkey"], "opendkim opendkim-tools"),
@@ -109,6 +110,7 @@ def listens(port):
 class Peer:
     """A program that serves: config() writes what it needs below self.dir, args() is its command line."""
     port = None
+    patience = 20  # seconds until it listens
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
     def __init__(self):
@@ -141,7 +143,7 @@ class Peer:
         self.config()
         with open(self.path("output"), "w") as out:
             self.process = subprocess.Popen(self.args(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.env, cwd="/")
-        wait_until(lambda: listens(self.port) or self.process.poll() not in (None, 0), "%s on port %d" % (type(self).__name__, self.port))
+        wait_until(lambda: listens(self.port) or self.process.poll() not in (None, 0), "%s on port %d" % (type(self).__name__, self.port), self.patience)
         if not listens(self.port):
             raise AssertionError("%s did not start: %s" % (type(self).__name__, self.said()))
         return self
@@ -217,6 +219,46 @@ service imap-login {{
             return super().said() + open(self.path("log"), errors="replace").read()
         except OSError:
             return super().said()
+
+
+class Amavis(Peer):
+    """amavisd-new on 10024 with Debian's configuration and its own directories; what it passes goes to 10025. more: for 50-user."""
+    port = 10024
+    patience = 120
+
+    def __init__(self, more=""):
+        super().__init__()
+        self.more, self.mounts = more, []
+
+    def bind(self, source, target):
+        subprocess.run(["mount", "--bind", source, target], check=True)
+        self.mounts.append(target)
+
+    def config(self):
+        import pwd
+        user = pwd.getpwnam("amavis")
+        for name in ("home", "home/tmp", "home/db", "home/virusmails", "run"):
+            self.folder(name, (user.pw_uid, user.pw_gid), 0o750)
+        os.makedirs("/run/amavis", exist_ok=True)
+        self.bind(self.path("home"), "/var/lib/amavis")
+        self.bind(self.path("run"), "/run/amavis")
+        # The name comes from the machine otherwise, which may have none.
+        self.bind(self.write("50-user", 'use strict;\n$myhostname = "gw.example.test";\n$mydomain = "example.test";\n$DO_SYSLOG = 0;\n$LOGFILE = "/var/lib/amavis/log";\n%s\n1;\n' % self.more),
+                  "/etc/amavis/conf.d/50-user")
+
+    def args(self):
+        return ["/usr/sbin/amavisd", "foreground"]
+
+    def said(self):
+        try:
+            return super().said() + open(self.path("home/log"), errors="replace").read()
+        except OSError:
+            return super().said()
+
+    def end(self):
+        super().end()
+        while self.mounts:
+            subprocess.run(["umount", "-l", self.mounts.pop()])
 
 
 class Sink(Peer):
