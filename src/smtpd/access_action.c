@@ -121,9 +121,24 @@ static str keep(struct action *c)
 	return arena_str(&c->e->s->tx.arena, c->arg);
 }
 
+/* Adds the action's argument to a list of the transaction. */
+static void add(struct action *c, str **v, size_t *n, size_t *cap)
+{
+	if (*n == *cap) {
+		size_t more = *cap ? *cap * 2 : 4;
+		str *larger = arena_alloc(&c->e->s->tx.arena, more * sizeof(*larger));
+
+		if (*n)
+			memcpy(larger, *v, *n * sizeof(*larger));
+		*v = larger;
+		*cap = more;
+	}
+	(*v)[(*n)++] = keep(c);
+}
+
 static enum outcome act_hold(struct action *c)
 {
-	if (too_early(c, "HOLD"))
+	if (too_early(c, "HOLD") || c->e->s->tx.act.hold)
 		return OUT_DUNNO;
 	log_plain(c, "hold", "HOLD");
 	c->e->s->tx.act.hold = true;
@@ -136,7 +151,7 @@ static enum outcome act_discard(struct action *c)
 		return OUT_DUNNO;
 	log_plain(c, "discard", "DISCARD");
 	c->e->s->tx.act.discard = true;
-	return OUT_OK;
+	return eval_permit(c->e, "DISCARD", c->about, c->table);
 }
 
 static enum outcome act_filter(struct action *c)
@@ -173,43 +188,34 @@ static enum outcome act_redirect(struct action *c)
 
 static enum outcome act_bcc(struct action *c)
 {
+	struct message_actions *act = &c->e->s->tx.act;
+
 	if (too_early(c, "BCC") || unavailable(c, "BCC") || !has_address(c, "BCC"))
 		return OUT_DUNNO;
 	log_triggers(c, "bcc", "BCC");
-	c->e->s->tx.act.bcc = keep(c);
+	for (size_t i = 0; i < act->nbcc; i++)
+		if (str_eq(act->bcc[i], c->arg))
+			return OUT_DUNNO;
+	add(c, &act->bcc, &act->nbcc, &act->bcc_cap);
 	return OUT_DUNNO;
-}
-
-static void add_prepend(struct session *s, str line)
-{
-	struct message_actions *act = &s->tx.act;
-
-	if (act->nprepend == act->prepend_cap) {
-		size_t cap = act->prepend_cap ? act->prepend_cap * 2 : 4;
-		str *more = arena_alloc(&s->tx.arena, cap * sizeof(*more));
-
-		if (act->nprepend)
-			memcpy(more, act->prepend, act->nprepend * sizeof(*more));
-		act->prepend = more;
-		act->prepend_cap = cap;
-	}
-	act->prepend[act->nprepend++] = line;
 }
 
 /* A header line: "Name: value". It stands above our Received, in the order of the rules. */
 static enum outcome act_prepend(struct action *c)
 {
+	struct message_actions *act = &c->e->s->tx.act;
+
 	if (too_early(c, "PREPEND"))
 		return OUT_DUNNO;
 	if (str_chr(c->arg, ':') <= 0)
 		log_warn("access table %s: PREPEND entry \"%.*s\" has no header name", c->table,
 		    STR_FMT(c->arg));
 	else if (c->e->list == LIST_END_OF_DATA)
-		log_warn("access table %s: action PREPEND must execute before the message content "
-			 "is received",
+		log_warn("access table %s: action PREPEND must be used before "
+			 "smtpd_end_of_data_restrictions",
 		    c->table);
 	else
-		add_prepend(c->e->s, keep(c));
+		add(c, &act->prepend, &act->nprepend, &act->prepend_cap);
 	return OUT_DUNNO;
 }
 

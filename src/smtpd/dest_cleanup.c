@@ -96,7 +96,8 @@ static void put_envelope(struct session *s, struct cleanup *c)
 	put_attributes(s, c);
 	put_action(c, "filter", filter_of(s));
 	put_action(c, "redirect", tx->act.redirect);
-	put_action(c, "bcc", tx->act.bcc);
+	for (size_t i = 0; i < tx->act.nbcc; i++)
+		put_action(c, "bcc", tx->act.bcc[i]);
 	for (size_t i = 0; i < tx->nrcpts; i++)
 		cleanup_put(c, MSG_ENV_RCPT, &tx->rcpts[i]);
 }
@@ -204,8 +205,8 @@ static void put_late_actions(struct session *s, struct to_cleanup *to)
 		put_action(to->cleanup, "filter", now->filter);
 	if (now->redirect.p != told->redirect.p)
 		put_action(to->cleanup, "redirect", now->redirect);
-	if (now->bcc.p != told->bcc.p)
-		put_action(to->cleanup, "bcc", now->bcc);
+	for (size_t i = told->nbcc; i < now->nbcc; i++)
+		put_action(to->cleanup, "bcc", now->bcc[i]);
 }
 
 static void commit(struct session *s, void *arg)

@@ -50,9 +50,9 @@ struct forwarded {
 struct message_actions {
 	bool hold, discard;
 	str filter, redirect;
-	str bcc;      /* the last one counts */
+	str *bcc;     /* each once */
 	str *prepend; /* header lines */
-	size_t nprepend, prepend_cap;
+	size_t nbcc, bcc_cap, nprepend, prepend_cap;
 };
 
 struct transaction {

@@ -112,7 +112,7 @@ def test_attributes():
 def test_answers():
     ANSWERS.update({"no": "REJECT 5.7.9 go away", "grey": "DEFER_IF_PERMIT 4.2.0 greylisted", "class": "reject_unauth_destination, reject", "table": "check_sender_access inline:{x=y}",
                     "policy": "check_policy_service " + SERVER.name, "odd": "FROBNICATE it", "ok": "OK", "empty": "", "utf8": b"action=REJECT \xff\n\n", "long": "REJECT " + "x" * 5000,
-                    "prepend": "PREPEND X-Policy: " + "y" * 900, "hold": "HOLD"})
+                    "prepend": "PREPEND X-Policy: " + "y" * 900, "hold": "HOLD", "bcc1": "BCC one@far.test", "bcc2": "BCC two@far.test", "bcc3": "BCC one@far.test"})
     for rcpt, want in (("no", "554 5.7.9 <no@far.test>: Recipient address rejected: go away"), ("grey", "450 4.2.0 <grey@far.test>: Recipient address rejected: greylisted"),
                        ("class", "554 5.7.1 <class@far.test>: Recipient address rejected: Access denied"), ("table", "451 4.3.5 Server configuration error"),
                        ("policy", "451 4.3.5 Server configuration error"), ("odd", "451 4.3.5 Server configuration error"), ("empty", "250 2.1.5 Ok"),
@@ -134,7 +134,14 @@ def test_answers():
     with Client(PORTS["rcpt"]) as c:
         c.ehlo()
         is_eq(c.message("a@client.test", ["prepend@far.test"], b"Subject: prepended\r\n\r\nx\r\n").code, 250, "a message")
+        is_eq(c.message("a@client.test", ["bcc%d@far.test" % i for i in (1, 2, 3)], b"Subject: copies\r\n\r\nx\r\n").code, 250, "several BCC")
+        is_eq(c.message("a@client.test", ["hold@far.test", "hold@far.test"]).code, 250, "HOLD twice")
     is_eq(SINK.wait("prepended").header("X-Policy"), ["y" * 900], "PREPEND")
+    SINK.wait("copies")
+    copies = ["bcc1@far.test", "bcc2@far.test", "bcc3@far.test", "one@far.test", "two@far.test"]
+    wait_until(lambda: sorted(r for m in SINK.messages if m.header("Subject") == ["copies"] for r in m.rcpts) == copies, "each gets a copy")
+    ok(True, "each gets one copy")
+    is_eq(len(GW.find_log(r": hold: RCPT from .*<hold@far\.test>: Recipient address triggers HOLD action")), 1, "held once")
 
 
 def test_connections():
