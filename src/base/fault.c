@@ -15,7 +15,7 @@
 #define FAULTS_MAX 64
 #define ERRNO_MAX  200
 
-enum action { ACT_ERRNO, ACT_SHORT, ACT_KILL, ACT_SLEEP };
+enum action { ACT_ERRNO, ACT_SHORT, ACT_KILL, ACT_SLEEP, ACT_TIME };
 
 struct fault {
 	char point[64];
@@ -42,6 +42,10 @@ static bool parse_action(str word, struct fault *f)
 	if (str_starts(word, STR("SLEEP="))) {
 		f->action = ACT_SLEEP;
 		return str_to_i64(str_from(word, 6), &f->value);
+	}
+	if (str_starts(word, STR("TIME="))) {
+		f->action = ACT_TIME;
+		return str_to_i64(str_from(word, 5), &f->value);
 	}
 	for (int code = 1; code < ERRNO_MAX; code++) {
 		const char *name = strerrorname_np(code);
@@ -122,16 +126,29 @@ static bool take(const char *point, struct fault *due)
 	return false;
 }
 
-int fault_at(const char *point)
+static bool find(const char *point, struct fault *due)
 {
-	struct fault due;
 	bool found;
 
 	pthread_mutex_lock(&lock);
 	load();
-	found = take(point, &due);
+	found = take(point, due);
 	pthread_mutex_unlock(&lock);
-	if (!found)
+	return found;
+}
+
+int64_t fault_time(const char *point, int64_t ms)
+{
+	struct fault due;
+
+	return find(point, &due) && due.action == ACT_TIME ? due.value : ms;
+}
+
+int fault_at(const char *point)
+{
+	struct fault due;
+
+	if (!find(point, &due))
 		return 0;
 	switch (due.action) {
 	case ACT_ERRNO:
@@ -143,6 +160,8 @@ int fault_at(const char *point)
 		return 0;
 	case ACT_SLEEP:
 		nanosleep(&(struct timespec){due.value / 1000, due.value % 1000 * 1000000}, NULL);
+		return 0;
+	case ACT_TIME:
 		return 0;
 	}
 	return 0;

@@ -1,4 +1,5 @@
 /* The queue manager: decides when and where what is in the queue is delivered. */
+#include "base/fault.h"
 #include "ipc/msg.h"
 #include "log/log.h"
 #include "loop/idle.h"
@@ -100,7 +101,7 @@ static void incoming_old(struct item *i)
 static void look_for_old(struct later *d)
 {
 	queue_store_age(qmgr_store, LOG_AGE_S, old, NULL);
-	later_set(d, AGE_MS, look_for_old);
+	later_set(d, fault_time("qmgr.age.interval", AGE_MS), look_for_old);
 }
 
 /* --- connections */
@@ -245,7 +246,7 @@ static void start(void)
 		log_fatal("%s", err.text);
 	route_start();
 	report_start();
-	later_set(&age_due, AGE_MS, look_for_old);
+	later_set(&age_due, fault_time("qmgr.age.interval", AGE_MS), look_for_old);
 	active_open();
 }
 

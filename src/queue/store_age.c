@@ -1,6 +1,7 @@
 /* What the store looks after by itself: closed segments, dead writers, messages that stay too long
  * in the log. */
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "log/log.h"
 #include "queue/io.h"
@@ -288,12 +289,11 @@ void queue_store_age(struct queue_store *s, int seconds,
     void (*old)(const struct queue_ref *ref, void *arg), void *arg)
 {
 	struct store_segment *g;
-	int64_t now = now_ms();
+	int64_t now = now_ms(), age = fault_time("queue.log.age", seconds * INT64_C(1000));
 
 	LIST_FOREACH (g, &s->segments, struct store_segment, node) {
 		store_check(s, g);
-		if (g->live > 0 && g->state != STORE_FREE &&
-		    now - g->since_ms > (int64_t)seconds * 1000 &&
+		if (g->live > 0 && g->state != STORE_FREE && now - g->since_ms > age &&
 		    (g->aged_ms == 0 || now - g->aged_ms > AGED_MS)) {
 			g->aged_ms = now;
 			store_age_segment(s, g, old, arg);

@@ -4,6 +4,7 @@
  * While w->busy, the segment and the batch belong to the pool thread; otherwise to the loop. */
 #include "base/clock.h"
 #include "base/crc32c.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "log/log.h"
 #include "loop/loop.h"
@@ -245,7 +246,7 @@ static void writer_look_ahead(struct queue_writer *w)
 		return;
 	if (w->sequence > 0 && w->noticed != h->generation) {
 		w->noticed = h->generation;
-		timer_set(&w->timer, SEGMENT_AGE_MS);
+		timer_set(&w->timer, fault_time("queue.segment.age", SEGMENT_AGE_MS));
 	}
 	if (w->position > h->size / 2 && w->prepared != h->generation && !w->preparing) {
 		w->prepared = h->generation;
