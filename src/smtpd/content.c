@@ -145,7 +145,7 @@ void content_newlines(struct session *s, bool bare_lf)
 		content_refuse(s, arena_cstr(&s->tx.arena, str_of(reply)));
 	} else if (strcasecmp(conf.smtpd_forbid_bare_newline, "note") == 0) {
 		log_info("%s: disconnect: END-OF-MESSAGE from %s: bare <LF> received",
-		    s->tx.queue_id, s->client.namaddr);
+		    s->tx.queue_id[0] ? s->tx.queue_id : "NOQUEUE", s->client.namaddr);
 	}
 }
 

@@ -197,11 +197,23 @@ static int xforward(struct session *s, struct proxy *p, str list)
 
 /* --- the dialogue */
 
+/* What a filter might take for the end of a line goes no further. */
+static bool sound(str args)
+{
+	for (size_t i = 0; i < args.n; i++)
+		if (((unsigned char)args.p[i] < ' ' && args.p[i] != '\t') || args.p[i] == 127)
+			return false;
+	return true;
+}
+
 static int say(struct proxy *p, const char *verb, str args, int code, bool pass)
 {
 	struct buf line = {0};
 	int status;
 
+	p->unsound = !sound(args);
+	if (p->unsound)
+		return -1;
 	buf_printf(&line, "%s %.*s", verb, STR_FMT(args));
 	status = proxy_ask(p, buf_view(&line), code, pass);
 	buf_free(&line);
@@ -311,6 +323,8 @@ str proxy_reply(const struct proxy *p)
 
 str proxy_refusal(const struct proxy *p)
 {
+	if (p->unsound)
+		return STR("501 5.5.2 Error: control character in command");
 	return p->passed ? buf_view(&p->reply.text)
 			 : STR("451 4.3.0 Error: queue file write error");
 }

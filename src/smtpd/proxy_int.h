@@ -12,6 +12,7 @@ struct proxy {
 	bool broken;  /* no more can be said */
 	bool in_data; /* between DATA and the end of the content */
 	bool passed;  /* the last reply is a refusal for the client */
+	bool unsound; /* the client's command was not said: it has control characters */
 	bool failed;
 };
 

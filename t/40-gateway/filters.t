@@ -119,6 +119,7 @@ def over(protocol):
         first = after_queue(gw, sink, port, r"127\.0\.0\.1\[127\.0\.0\.1\]:%d" % front)
         gw.wait_log(r"postfix/%s\[\d+\]: %s: to=<b@far\.test>" % (protocol, first))
         gw.wait_log(r"client=unknown\[127\.0\.0\.1\], orig_queue_id=%s, orig_client=unknown\[127\.0\.0\.1\]" % first)
+        gw.wait_log(r"smtpfilter\[\d+\]: from=<a@client\.test>, nrcpt=1, client=unknown\[127\.0\.0\.1\], size=\d+, verdict=pass")
         gw.wait_log(r"dsn=5\.7\.9, .*said: 550 5\.7\.9 a virus from 127\.0\.0\.1 \(in reply to end of DATA command\)")
 
 

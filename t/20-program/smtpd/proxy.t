@@ -183,6 +183,16 @@ def test_trouble():
     GW.wait_log(r"lost connection after DATA \(%d bytes\) from unknown" % len(BODY))
     is_eq([s[-1] for s in FILTER.sessions], ["QUIT", "DATA"], "RSET ends the filter's session, a lost client cuts it off")
     with Client(PLAIN) as c:
+        FILTER.sessions.clear()
+        c.ehlo()
+        c.cmd(b"MAIL FROM:<a@b.test> AUTH=x\rRCPT\r\n")
+        is_eq(c.cmd("RCPT TO:<x@far.test>").code, 501, "a line end of another kind in MAIL")
+        c.cmd("RSET")
+        c.cmd("MAIL FROM:<a@b.test>")
+        is_eq(c.cmd(b'RCPT TO:<"x\ry"@far.test>\r\n').code, 501, "in RCPT")
+        is_eq([l for s in FILTER.sessions for l in s if "\r" in l], [], "does not reach the filter")
+        is_eq(c.cmd("RCPT TO:<x@far.test>").code, 250, "the next recipient does")
+    with Client(PLAIN) as c:
         c.ehlo()
         c.cmd("MAIL FROM:<a@b.test>")
         c.cmd("RCPT TO:<x@far.test>")
