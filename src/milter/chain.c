@@ -118,7 +118,7 @@ static struct milter_answer introduce(struct milter *m, str data)
 
 	m->asked_us = clock_mono_us();
 	if (milter_dial(m, &err) < 0)
-		return milter_fail(m, STAGE_CONNECT, &err);
+		return co_cancelled() ? milter_leave(m) : milter_fail(m, STAGE_CONNECT, &err);
 	m->state = MILTER_READY;
 	return milter_ask(m, STAGE_CONNECT, data);
 }

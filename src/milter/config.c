@@ -203,6 +203,11 @@ struct milters *milters_parse(const char *param, const char *list, struct err *e
 	str rest = str_of(list), entry;
 
 	while (str_word_braced(&rest, SEPS, &entry)) {
+		if (m->n == STREAM_FDS_MAX) { /* they must fit into one hand-over */
+			err_set(err, "%s: more than %d milters", param, STREAM_FDS_MAX);
+			milters_free(m);
+			return NULL;
+		}
 		m->v = mem_realloc(m->v, (m->n + 1) * sizeof(*m->v));
 		memset(&m->v[m->n], 0, sizeof(*m->v));
 		if (parse_entry(&m->v[m->n++], entry, err) < 0) {

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "log/log.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define PROGRESS_MS                                                                                \
@@ -47,8 +48,10 @@ static struct milter_answer go_on(const struct milter *m)
 static struct milter_answer lose(
     struct milter *m, enum milter_stage stage, enum wait w, struct err *err)
 {
+	if (w == WAIT_CANCEL)
+		return milter_leave(m);
 	if (!err->text[0])
-		err_set(err, "%s", wait_name(w));
+		err_set(err, "%s", w == WAIT_ERROR ? strerror(errno) : wait_name(w));
 	return milter_fail(m, stage, err);
 }
 

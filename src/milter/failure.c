@@ -87,6 +87,16 @@ void milter_lose(struct milter *m)
 	m->refusal = policies[action].refusal ? mem_strdup(policies[action].refusal) : NULL;
 }
 
+struct milter_answer milter_leave(struct milter *m)
+{
+	milter_close(m, false);
+	m->state = MILTER_REFUSED;
+	m->refusal_closes = true;
+	free(m->refusal);
+	m->refusal = mem_strdup("421 4.3.2 Service shutting down");
+	return milter_standing(m, STAGE_CONNECT);
+}
+
 struct milter_answer milter_fail(struct milter *m, enum milter_stage stage, const struct err *err)
 {
 	char what[64];

@@ -117,6 +117,8 @@ const char *milter_queue_id(struct milter_chain *c, char *room, size_t size);
 /* failure.c: the one failure policy. Logs, closes, applies the default action; the answer is what
  * the caller is told now. */
 struct milter_answer milter_fail(struct milter *m, enum milter_stage stage, const struct err *err);
+/* It is we who must end: that is no failure of the milter. */
+struct milter_answer milter_leave(struct milter *m);
 /* The default action alone, for a milter that is closed. */
 void milter_lose(struct milter *m);
 /* A milter that is lost or has refused: what that means for the present event. */

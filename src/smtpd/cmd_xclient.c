@@ -100,6 +100,8 @@ void cmd_xclient(struct session *s, str args)
 	if (n > 0) {
 		transaction_reset(s);
 		forwarded_reset(s);
+		session_set_helo(s, (str){NULL, 0});
+		s->protocol = "SMTP";
 		apply_all(s, attr, n);
 		peer_copy(s);
 		peer_rights(s);

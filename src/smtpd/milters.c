@@ -79,18 +79,13 @@ static const struct milters *choose(struct session *s, struct err *err)
 
 /* --- what they say */
 
+/* Why is in the milter's own line. */
 static void note_hold(struct session *s, const struct milter_answer *a)
 {
-	struct buf text = {0};
-
 	if (!a->hold || s->tx.act.hold)
 		return;
-	buf_cstr(&text, "milter triggers HOLD action");
-	if (a->hold_reason.n)
-		buf_printf(&text, ": %.*s", STR_FMT(a->hold_reason));
-	restrict_log(s, "milter-hold", buf_text(&text));
+	restrict_log(s, "milter-hold", "milter triggers HOLD action");
 	s->tx.act.hold = true;
-	buf_free(&text);
 }
 
 /* All lines of a reply in one. */

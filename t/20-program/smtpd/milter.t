@@ -2,6 +2,7 @@
 """smtpd and its milters: events, answers at every stage, macros, milters by client."""
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../lib"))
 from instance import Instance, free_port
@@ -20,7 +21,11 @@ M = Milter({name: decide(name) for name in ("connect", "helo", "mail", "rcpt", "
 SECOND = Milter()
 WANTS_ALL = Milter(steps=REJECTED_RCPT, macros={"rcpt": "i {rcpt_addr} {rcpt_host} {rcpt_mailer}", "connect": "{client_ptr},{client_port} _", "helo": ""})
 QUIET = Milter(steps=sum(NO_REPLY.values()) | NO["mail"])
-PORT, TWO, ALL, SILENT, MAPS, NONE, SOFT = (free_port() for _ in range(7))
+DIR = tempfile.TemporaryDirectory()
+os.chmod(DIR.name, 0o755)
+LOCAL = Milter({"mail": reply("550 5.7.1 local")}, path=DIR.name + "/m")
+os.chmod(DIR.name + "/m", 0o777)
+PORT, TWO, ALL, SILENT, MAPS, NONE, SOFT, UNIX = (free_port() for _ in range(8))
 SMTPD = "%d inet n - n - - smtpd -o smtpd_milters=%s"
 MAIN = {"smtpd_relay_restrictions": "permit_mynetworks, reject", "smtpd_peername_lookup": "no", "smtpd_error_sleep_time": "0", "relayhost": "[127.0.0.1]:9",
         "smtpd_recipient_restrictions": "check_recipient_access inline:{{no@far.test=REJECT we do not like it}, {drop@far.test=DISCARD}}, permit",
@@ -28,7 +33,7 @@ MAIN = {"smtpd_relay_restrictions": "permit_mynetworks, reject", "smtpd_peername
 GW = Instance(main=MAIN, services=[
     SMTPD % (PORT, M.where), SMTPD % (TWO, M.where + "," + SECOND.where), SMTPD % (ALL, WANTS_ALL.where), SMTPD % (SILENT, QUIET.where),
     SMTPD % (MAPS, M.where) + " -o { smtpd_milter_maps = inline:{ 127.0.0.8=DISABLE, { 127.0.0.9 = { %s, default_action=accept } }, 127.0.0.7=oops } }"
-    % SECOND.where, SMTPD % (NONE, M.where) + " -o receive_override_options=no_milters", SMTPD % (SOFT, M.where) + " -o soft_bounce=yes"])
+    % SECOND.where, SMTPD % (UNIX, LOCAL.where), SMTPD % (NONE, M.where) + " -o receive_override_options=no_milters", SMTPD % (SOFT, M.where) + " -o soft_bounce=yes"])
 
 
 def set_state(**answers):
@@ -221,6 +226,10 @@ def test_by_client():
     is_eq(M.names(), [], "no_milters")
 
 
+def test_unix():
+    is_eq(codes(UNIX)[2], 550, "a UNIX socket")
+
+
 def test_bdat():
     set_state(data=REJECT)
     with Client(PORT) as c:
@@ -234,4 +243,4 @@ def test_bdat():
 
 with GW:
     GW.start()
-    run(test_events, test_connect, test_helo, test_envelope, test_discard, test_two, test_rejected_rcpt, test_macros, test_quiet, test_xclient, test_by_client, test_bdat)
+    run(test_events, test_connect, test_helo, test_envelope, test_discard, test_two, test_rejected_rcpt, test_macros, test_quiet, test_xclient, test_by_client, test_unix, test_bdat)
