@@ -48,6 +48,8 @@ void report_sender(const struct report *r, struct buf *out);
 void report_fold(struct cleanup *c, str text);
 
 /* text.c */
+/* Appends why, with the way it went where that is news. */
+void report_reason(const struct report *r, const struct ipc_rcpt_status *st, struct buf *out);
 /* Something in it is not ASCII. */
 bool text_is_eight_bit(const struct report *r, const struct notification *n);
 void text_part(const struct report *r, const struct notification *n, struct cleanup *c);

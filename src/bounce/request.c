@@ -52,6 +52,7 @@ static bool take_status(struct report *r, const struct ipc_rcpt_status *m)
 	to->diag_type = keep(r, m->diag_type);
 	to->diag = keep(r, m->diag);
 	to->reason = keep(r, m->reason);
+	to->relay = keep(r, m->relay);
 	return true;
 }
 

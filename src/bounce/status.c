@@ -116,12 +116,13 @@ static void diagnostic(const struct report *r, const struct ipc_rcpt_status *st,
 	if (st->mta_name.n)
 		cleanup_line(
 		    c, "Remote-MTA: %.*s; %.*s", STR_FMT(st->mta_type), STR_FMT(st->mta_name));
-	if (st->diag.n)
+	if (st->diag.n) {
 		buf_printf(&line, "Diagnostic-Code: %.*s; %.*s", STR_FMT(st->diag_type),
 		    STR_FMT(st->diag));
-	else
-		buf_printf(
-		    &line, "Diagnostic-Code: X-%s; %.*s", conf.mail_name, STR_FMT(st->reason));
+	} else {
+		buf_printf(&line, "Diagnostic-Code: X-%s; ", conf.mail_name);
+		report_reason(r, st, &line);
+	}
 	field(r, c, &line);
 }
 

@@ -40,10 +40,18 @@ static void put_lines(struct cleanup *c, str text)
 		cleanup_line(c, "%.*s", STR_FMT(line));
 }
 
+void report_reason(const struct report *r, const struct ipc_rcpt_status *st, struct buf *out)
+{
+	bool news = r->m.kind == NOTIFY_SUCCESS || r->m.kind == NOTIFY_TRACE;
+
+	if (news && st->relay.n && !str_eq(st->relay, STR("none")))
+		buf_printf(out, "delivery via %.*s: ", STR_FMT(st->relay));
+	buf_str(out, st->reason);
+}
+
 /* "<user@dom>: reason" */
 static void reason(const struct report *r, const struct report_rcpt *x, struct cleanup *c)
 {
-	bool news = r->m.kind == NOTIFY_SUCCESS || r->m.kind == NOTIFY_TRACE;
 	struct buf text = {0};
 
 	buf_char(&text, '<');
@@ -55,9 +63,7 @@ static void reason(const struct report *r, const struct report_rcpt *x, struct c
 		buf_cstr(&text, ">)");
 	}
 	buf_cstr(&text, ": ");
-	if (news && x->status.mta_name.n)
-		buf_printf(&text, "delivery via %.*s: ", STR_FMT(x->status.mta_name));
-	buf_str(&text, x->status.reason);
+	report_reason(r, &x->status, &text);
 	report_fold(c, buf_view(&text));
 	buf_free(&text);
 }

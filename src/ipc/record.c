@@ -185,7 +185,8 @@ void record_status(const struct record *rec, const struct delivery_rcpt *r, cons
 	    .diag_type = str_of(f->diag_type),
 	    .diag = str_of(f->diag),
 	    .reason = buf_view(&rec->reason),
-	    .time_us = rec->now_us};
+	    .time_us = rec->now_us,
+	    .relay = str_of(f->relay)};
 }
 
 void record_free(struct record *rec)

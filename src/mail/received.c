@@ -76,7 +76,8 @@ void received_put(struct buf *out, const struct received *r)
 		buf_char(out, '>');
 		buf_free(&rcpt);
 	}
-	buf_cstr(out, "; ");
+	/* Without a recipient a session's line is full. */
+	buf_cstr(out, r->helo.n && !r->rcpt.n ? ";\n\t" : "; ");
 	buf_cstr(out, clock_mail_date(r->when, date));
 }
 

@@ -159,7 +159,7 @@ int envelope_merge_status(struct envelope *e, struct arena *a, const struct ipc_
 	if (st->index >= e->nrcpts || st->kind > RCPT_REPORTED)
 		return -1;
 	copy_strings(a, STRINGS(&copy.dsn, &copy.action, &copy.mta_type, &copy.mta_name,
-			    &copy.diag_type, &copy.diag, &copy.reason));
+			    &copy.diag_type, &copy.diag, &copy.reason, &copy.relay));
 	e->status[st->index] = copy;
 	return 0;
 }

@@ -233,7 +233,7 @@ static void probe(struct submission *s)
 	wire_line(&s->content, STR("Subject: probe"));
 	for (size_t i = 0; i < s->nrcpts; i++) {
 		buf_clear(&a);
-		buf_cstr(&a, i ? "\t" : "To: ");
+		buf_cstr(&a, i ? "\t" : "To:\t");
 		addr_quote(&a, s->rcpts[i].address);
 		if (i + 1 < s->nrcpts)
 			buf_char(&a, ',');
