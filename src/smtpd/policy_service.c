@@ -6,6 +6,7 @@
 #include "base/htab.h"
 #include "base/mem.h"
 #include "param/conffile.h"
+#include "param/mastercf.h"
 #include "param/param.h"
 #include "service/service.h"
 
@@ -90,17 +91,31 @@ static int take_setting(struct draft *d, str word, struct err *err)
 	return set_value(d, name, value, err);
 }
 
-/* All workers together open no more connections to a server than Postfix would have had processes
- * that do; policy servers are made for that many. */
+/* How many processes Postfix would have for this service, each with a connection to a server:
+ * policy servers are made for that many. 0: no limit. */
+static long postfix_processes(void)
+{
+	long n = conf.default_process_limit;
+	const struct mastercf_service *row;
+	struct mastercf file;
+
+	if (mastercf_load(&file, NULL) < 0)
+		return n;
+	row = mastercf_find(&file, service_name(), service_type());
+	if (row && row->maxproc >= 0)
+		n = row->maxproc;
+	mastercf_free(&file);
+	return n;
+}
+
+/* This worker's share of them. */
 static long connections(void)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN), n = service_limit();
+	long cores = sysconf(_SC_NPROCESSORS_ONLN), n = postfix_processes();
 
-	if (cores < 1)
-		cores = 1;
-	if (conf.default_process_limit > 0 && n > conf.default_process_limit / cores)
-		n = conf.default_process_limit / cores;
-	return n < 1 ? 1 : n;
+	if (n > 0 && cores > 1)
+		n = (n + cores - 1) / cores;
+	return n > 0 && n < service_limit() ? n : service_limit();
 }
 
 static int parse(struct draft *d, str text, str *endpoint, struct err *err)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every restriction that smtpd knows is in its manual page."""
+"""Every restriction that smtpd knows, and what it tells policy servers, is in its manual page."""
 import os
 import re
 import sys
@@ -19,4 +19,10 @@ def test_manual():
         ok(name in page, name)
 
 
-run(test_manual)
+def test_policy():
+    known = re.findall(r"^POLICY_ATTR\((\w+),", open(os.path.join(SRC, "src/smtpd/policy.tbl")).read(), re.M)
+    page = set(re.findall(r"\w+", open(os.path.join(SRC, "man/smtpd.8")).read()))
+    ok(len(known) > 20 and set(known) <= page, "attributes of policy requests")
+
+
+run(test_manual, test_policy)

@@ -124,7 +124,7 @@ def test_ends():
     wait_until(lambda: all(is_gone(int(p)) for p in out), "the end of its process group")
     ok(True, "the time limit ends it with its children")
     is_eq(talk("absent"), "", "a command that is not there")
-    GW.wait_log(r"warning: service absent: execute: /no/such/command: No such file or directory$")
+    GW.wait_log(r"warning: service absent: execute:? /no/such/command: No such file or directory$")
 
 
 def test_bad():
