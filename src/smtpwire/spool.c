@@ -1,5 +1,6 @@
 #include "smtpwire/spool.h"
 
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "loop/work.h"
@@ -74,7 +75,12 @@ static void write_out(void *arg)
 {
 	struct job *j = arg;
 	struct spool *s = j->s;
+	int fault = fault_at("spool.write");
 
+	if (fault) {
+		j->code = fault == FAULT_SHORT ? ENOSPC : fault;
+		return;
+	}
 	if (s->fd < 0)
 		s->fd = open(s->directory, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	if (s->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
