@@ -32,7 +32,7 @@ def example(name, port, *services):
     sink, front, back = Sink(), free_port(), free_port()
     services, params = list(services), {"relayhost": "[127.0.0.1]:%d" % sink.port, "smtpd_peername_lookup": "no", "smtpd_relay_restrictions": "permit_mynetworks, reject"}
     for line in open(os.path.join(SRC, "conf/examples", name)):
-        for old, new in (("/usr/local/libexec/mail-check", CHECK), ("/usr/local/libexec/postern", os.path.join(BUILD, "libexec")), ("/var/spool/filter", SPOOL), ("user=filter", "user=" + USER), ("10025", str(front)), ("10026", str(back))):
+        for old, new in (("/usr/local/libexec/mail-check", CHECK), ("/usr/local/libexec/postern", os.path.join(BUILD, "libexec")), ("/pipefilter", "/pipefilter -m %s/bin/sendmail" % BUILD), ("/var/spool/filter", SPOOL), ("user=filter", "user=" + USER), ("10025", str(front)), ("10026", str(back))):
             line = line.replace(old, new)
         m = re.match(r"#    (\w+) = (.*)", line)
         if m:
