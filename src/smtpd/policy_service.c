@@ -13,7 +13,6 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define SEPARATORS ", \t\r\n"
 
@@ -108,13 +107,11 @@ static long postfix_processes(void)
 	return n;
 }
 
-/* This worker's share of them. */
+/* Each worker may have that many: how many workers there are depends on the load. */
 static long connections(void)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN), n = postfix_processes();
+	long n = postfix_processes();
 
-	if (n > 0 && cores > 1)
-		n = (n + cores - 1) / cores;
 	return n > 0 && n < service_limit() ? n : service_limit();
 }
 
