@@ -111,7 +111,7 @@ def test_dialogue():
         like(FILTER.sessions[0][1], XFORWARD, name + ": XFORWARD")
         head, _, rest = FILTER.messages[0].partition(b"Subject: ")
         is_eq(rest, BODY[9:] + b"..dot\r\ngr\xc3\xbcn\r\n", name + ": content")
-        like(head.decode(), r"^Received: from me\.test \(unknown \[127\.0\.0\.1\]\)\r\n\tby gw\.example\.test \(Postfix\) with ESMTP; [^;]*\r\n$", name + ": Received without an ID")
+        like(head.decode(), r"^Received: from me\.test \(unknown \[127\.0\.0\.1\]\)\r\n\tby gw\.example\.test \(Postfix\) with ESMTP;\s[^;]*\r\n$", name + ": Received without an ID")
     GW.wait_log(r"smtpd\[\d+\]: NOQUEUE: client=unknown\[127\.0\.0\.1\]$")
     GW.wait_log(r"smtpd\[\d+\]: proxy-accept: END-OF-MESSAGE: 250 2\.0\.0 taken; from=<a@b\.test> to=<x@far\.test> proto=ESMTP helo=<me\.test>", count=2)
     big = wire(*[b"line %d" % n for n in range(200000)])
