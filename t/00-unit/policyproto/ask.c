@@ -31,7 +31,7 @@ static int count(const char *what)
 
 /* --- the server: answers "action=<connection> <request on it>", or as script says */
 
-static int connections, requests;
+static int connections, requests, open_now;
 static const char *script; /* NULL: the normal answer; "": closes; "silence" */
 static int script_after;   /* requests of a connection that are answered normally */
 static struct buf last;	   /* request */
@@ -54,7 +54,7 @@ static bool read_request(struct stream *s)
 	return true;
 }
 
-static void serve(struct stream *s)
+static void converse(struct stream *s)
 {
 	int me = ++connections;
 
@@ -70,6 +70,13 @@ static void serve(struct stream *s)
 		if (stream_flush(s, FOREVER) != WAIT_OK)
 			return;
 	}
+}
+
+static void serve(struct stream *s)
+{
+	open_now++;
+	converse(s);
+	open_now--;
 }
 
 static void begin(struct policy_settings set)
@@ -147,6 +154,29 @@ static void reuse(void)
 	ask(NULL);
 	co_sleep(1100);
 	is_cstr(ask(NULL), "2 1", "max_idle");
+}
+
+/* Within a deadline. */
+static bool all_closed(void)
+{
+	int64_t until = deadline_in(20000);
+
+	while (open_now > 0 && loop_now() < until)
+		co_sleep(10);
+	return open_now == 0;
+}
+
+static void expiry(void)
+{
+	struct policy_owner owner = {0};
+
+	begin((struct policy_settings){.max_idle = 1});
+	ask(&owner);
+	ask(NULL);
+	ok(all_closed(), "connections that nobody uses are closed by themselves");
+	is_cstr(ask(&owner), "3 1", "their owner gets a new one");
+	policy_release(&owner);
+	ok(all_closed(), "and what it gave back is closed in its turn");
 }
 
 static void owners(void)
@@ -297,6 +327,7 @@ static void test(void *arg)
 	fakeservice_start(&f);
 	endpoints();
 	reuse();
+	expiry();
 	owners();
 	crowd();
 	failures();
