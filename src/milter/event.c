@@ -8,9 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PROGRESS_MS                                                                                \
-	(60 * 60 * 1000) /* a milter that is only making progress has had enough then              \
-			  */
+#define PROGRESS_MS (60 * 60 * 1000) /* a milter that only makes progress has had enough then */
+#define REASON_MAX  1000	     /* bytes of a quarantine reason that are kept */
 
 const struct stage_row milter_stages[STAGE_COUNT] = {
 #define STAGE(NAME, cmd, no, nr, version, name) {name, no, nr, version, cmd},
@@ -107,7 +106,10 @@ static enum wait get(
 		    m->io, &cmd, &data, deadline_min(patience, deadline(m, stage)), err);
 		if (w == WAIT_OK && milter_reply_parse(cmd, data, r, err) < 0)
 			w = WAIT_ERROR;
-	} while (w == WAIT_OK && r->kind == MILTER_IS_PROGRESS);
+		if (w != WAIT_OK || r->kind != MILTER_IS_PROGRESS)
+			return w;
+		w = co_yield (); /* a flood of these is no reason to forget the others */
+	} while (w == WAIT_OK);
 	return w;
 }
 
@@ -343,7 +345,7 @@ static void quarantine(struct milter *m, str reason)
 	milter_log(m, STAGE_EOM, "quarantine", reason);
 	m->hold = true;
 	free(m->hold_reason);
-	m->hold_reason = str_dup(reason);
+	m->hold_reason = str_dup(str_head(reason, REASON_MAX));
 }
 
 enum milter_go milter_eom_reply(struct milter *m, struct milter_reply *r, struct milter_answer *a)

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#define MACROS_MAX 8192 /* bytes of a list */
+
 static const struct {
 	uint32_t version, steps;
 } offers[] = {{2, 0x00007f}, {3, 0x00017f}, {4, 0x00037f}, {6, 0x1fffff}};
@@ -59,6 +61,8 @@ static int take_macros(struct milter *m, str data, struct err *err)
 			    (unsigned long)stage);
 			continue;
 		}
+		if (list.n > MACROS_MAX)
+			return err_set(err, "negotiation: a list of macros of %zu bytes", list.n);
 		free(m->macros[stage]);
 		m->macros[stage] = str_dup(list);
 	}

@@ -245,6 +245,8 @@ int milter_replycode(str text, struct buf *out, struct err *err)
 	buf_clear(out);
 	if (text.n == 0 || text.p[text.n - 1] != 0)
 		return err_set(err, "reply code is cut short");
+	if (text.n > MILTER_REPLY_MAX)
+		return err_set(err, "reply code with %zu bytes of text", text.n);
 	text.n--;
 	while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
 		text.n--;

@@ -8,10 +8,9 @@
 #include "base/err.h"
 #include "loop/stream.h"
 
-#define MILTER_CHUNK_MAX 65535 /* body bytes in a packet */
-#define MILTER_PACKET_MAX                                                                          \
-	(1024 * 1024) /* of a packet we accept; longer ones are a wrong length                     \
-		       */
+#define MILTER_CHUNK_MAX  65535		/* body bytes in a packet */
+#define MILTER_PACKET_MAX (1024 * 1024) /* of a packet we accept: more is a wrong length */
+#define MILTER_REPLY_MAX  (32 * 1024)	/* of the text of a reply code */
 
 /* Appends a packet: head, then the caller appends its data, then end. */
 size_t milter_packet_begin(struct buf *out, char cmd);

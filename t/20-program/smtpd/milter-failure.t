@@ -147,7 +147,8 @@ def test_backoff():
 def test_negotiation():
     for what, answer in {"cut short": packet("O", b"\0\0\0\6\0\0"), "continue reply": CONTINUE, "bad packet length": b"HTTP/1.0 400 Bad request\r\n", "end of file": Close,
                          "protocol version 7": packet("O", b"\0\0\0\7" + b"\0" * 8), "unknown actions 0xfe00": packet("O", b"\0\0\0\6\0\0\xff\xff\0\0\0\0"),
-                         "list of macros is cut short": packet("O", b"\0\0\0\6" + b"\0" * 8 + b"abc"), "timeout": Hang}.items():
+                         "list of macros is cut short": packet("O", b"\0\0\0\6" + b"\0" * 8 + b"abc"),
+                         "list of macros of 10000 bytes": packet("O", b"\0\0\0\6" + b"\0" * 12 + b"i" * 10000 + b"\0"), "timeout": Hang}.items():
         M.negotiate = answer
         mark = len(GW.log())
         is_eq(codes(PORTS["tempfail"])["mail"], TEMPFAIL, "negotiation: " + what)
