@@ -2,8 +2,8 @@
 #include "log/log.h"
 #include "mail/addr.h"
 #include "mail/addrfind.h"
+#include "mailbox/become.h"
 #include "param/param.h"
-#include "virtual/become.h"
 
 static struct maps *mailboxes, *uids, *gids;
 

@@ -2,8 +2,16 @@
 #ifndef POSTERN_VIRTUAL_LOOKUP_H
 #define POSTERN_VIRTUAL_LOOKUP_H
 
+#include "base/arena.h"
 #include "table/table.h"
-#include "virtual/box.h"
+#include <sys/types.h>
+
+struct box {
+	str path;     /* below virtual_mailbox_base, without leading or final slashes */
+	bool maildir; /* the table's result ended in a slash */
+	uid_t uid;
+	gid_t gid;
+};
 
 void lookup_setup(void);
 /* TABLE_NONE: no such recipient; TABLE_ERROR (a warning was logged): the configuration is wrong, or

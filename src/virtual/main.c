@@ -1,125 +1,21 @@
 /* virtual: delivers into mailboxes and maildirs that tables name. */
-#include "base/mem.h"
 #include "log/log.h"
-#include "loop/work.h"
+#include "mailbox/become.h"
+#include "mailbox/letter.h"
 #include "param/param.h"
 #include "service/privilege.h"
 #include "service/service.h"
-#include "virtual/become.h"
-#include "virtual/box.h"
 #include "virtual/lookup.h"
 #include <errno.h>
-#include <stdlib.h>
-
-#define PAUSE_MIN 20 /* ms, between attempts at a lock */
 
 static unsigned lock_styles;
 
-/* --- a mailbox file gets one message at a time: who waits for another delivery of this worker does
- * not meet its locks */
-
-struct busy {
-	struct list node;
-	const char *path;
-	struct cond freed;
-	unsigned users;
-	bool held;
-};
-static struct list busy_boxes = {&busy_boxes, &busy_boxes};
-
-static struct busy *busy_find(const char *path)
-{
-	struct busy *b;
-
-	LIST_FOREACH (b, &busy_boxes, struct busy, node)
-		if (strcmp(b->path, path) == 0)
-			return b;
-	b = mem_zero(sizeof *b);
-	b->path = mem_strdup(path);
-	cond_init(&b->freed);
-	list_append(&busy_boxes, &b->node);
-	return b;
-}
-
-static void busy_leave(struct busy *b)
-{
-	if (!b->held)
-		cond_wake_one(&b->freed);
-	if (--b->users > 0)
-		return;
-	list_remove(&b->node);
-	free((char *)b->path);
-	free(b);
-}
-
-/* NULL: it stayed busy until the deadline. May wait. */
-static struct busy *busy_begin(const char *path, int64_t deadline)
-{
-	struct busy *b = busy_find(path);
-
-	b->users++;
-	while (b->held) {
-		if (cond_wait(&b->freed, deadline) != WAIT_OK) {
-			busy_leave(b);
-			return NULL;
-		}
-	}
-	b->held = true;
-	return b;
-}
-
-static void busy_end(struct busy *b)
-{
-	b->held = false;
-	busy_leave(b);
-}
-
-/* --- delivery */
-
-struct attempt {
-	struct letter letter;
-	int result;
-};
-
-static void attempt_in_thread(void *arg)
-{
-	struct attempt *t = arg;
-	struct letter *l = &t->letter;
-
-	t->result = -1;
-	if (become_user(l->box->uid, l->box->gid, &l->err) < 0)
-		return;
-	t->result = l->box->maildir ? maildir_deliver(l) : mailbox_deliver(l);
-	become_self();
-}
-
-/* May wait. */
-static void deliver_mailbox(struct attempt *t)
-{
-	int64_t longest = (int64_t)conf.deliver_lock_delay * 1000, pause = PAUSE_MIN;
-	int64_t deadline = deadline_in(longest * conf.deliver_lock_attempts);
-	struct busy *busy = busy_begin(t->letter.full, deadline);
-
-	t->result = -1;
-	if (!busy) {
-		err_errno(&t->letter.err, EAGAIN, "unable to lock for exclusive access");
-		return;
-	}
-	for (;;) {
-		work_run(attempt_in_thread, t);
-		if (t->result <= 0 || loop_now() >= deadline || co_sleep(pause) != WAIT_OK)
-			break;
-		pause = pause * 2 < longest ? pause * 2 : longest;
-	}
-	busy_end(busy);
-}
-
 static void explain_access(const struct letter *l)
 {
-	if (!l->box->maildir || l->err.code != EACCES)
+	if (!l->maildir || l->err.code != EACCES)
 		return;
-	log_warn("maildir access problem for UID/GID=%u/%u: %s", (unsigned)l->box->uid,
-	    (unsigned)l->box->gid, l->err.text);
+	log_warn("maildir access problem for UID/GID=%u/%u: %s", (unsigned)l->uid, (unsigned)l->gid,
+	    l->err.text);
 	log_warn("perhaps you need to create the maildirs in advance");
 }
 
@@ -129,10 +25,9 @@ static void tell_failure(struct delivery *d, struct delivery_rcpt *r, const stru
 	struct fate f = {.kind = full ? RCPT_BOUNCED : RCPT_DEFERRED, .relay = service_name()};
 
 	f.dsn = full ? "5.2.2" : l->writing ? "4.3.0" : "4.2.0";
-	f.reason = l->box->maildir
-		       ? arena_printf(&d->arena, "maildir delivery failed: %s", l->err.text)
-		       : arena_printf(
-			     &d->arena, "delivery failed to mailbox %s: %s", l->full, l->err.text);
+	f.reason = l->maildir ? arena_printf(&d->arena, "maildir delivery failed: %s", l->err.text)
+			      : arena_printf(&d->arena, "delivery failed to mailbox %s: %s",
+				    l->full, l->err.text);
 	explain_access(l);
 	if (l->torn)
 		log_warn("%.*s: mailbox %s keeps a part of the message: it could not be cut off",
@@ -152,23 +47,22 @@ static void tell_success(struct delivery *d, struct delivery_rcpt *r, bool maild
 
 static void deliver_box(struct delivery *d, struct delivery_rcpt *r, const struct box *box)
 {
-	struct attempt t = {.letter = {.d = d,
-				.rcpt = r,
-				.box = box,
-				.base = conf.virtual_mailbox_base,
-				.lock = lock_styles}};
-	char *full =
-	    arena_printf(&d->arena, "%s/%.*s", conf.virtual_mailbox_base, STR_FMT(box->path));
+	struct letter letter = {.d = d,
+	    .rcpt = r,
+	    .base = conf.virtual_mailbox_base,
+	    .path = box->path,
+	    .full =
+		arena_printf(&d->arena, "%s/%.*s", conf.virtual_mailbox_base, STR_FMT(box->path)),
+	    .maildir = box->maildir,
+	    .uid = box->uid,
+	    .gid = box->gid,
+	    .lock = lock_styles,
+	    .limit = (uint64_t)conf.virtual_mailbox_limit};
 
-	t.letter.full = full;
-	if (box->maildir)
-		work_run(attempt_in_thread, &t);
-	else
-		deliver_mailbox(&t);
-	if (t.result == 0)
+	if (letter_deliver(&letter) == 0)
 		tell_success(d, r, box->maildir);
 	else
-		tell_failure(d, r, &t.letter);
+		tell_failure(d, r, &letter);
 }
 
 static void deliver_rcpt(struct delivery *d, struct delivery_rcpt *r)

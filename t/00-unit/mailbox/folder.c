@@ -1,6 +1,5 @@
-// with: src/virtual/folder.c
 /* Opening folders below a base: what is made, what is followed, what is refused. */
-#include "virtual/folder.h"
+#include "mailbox/folder.h"
 #include "../../lib/tap.h"
 #include "../../lib/tmpconf.h"
 #include <errno.h>

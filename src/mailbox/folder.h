@@ -1,9 +1,9 @@
-/* Opening folders below virtual_mailbox_base, one component after the other.
+/* Opening folders below a base, one component after the other.
  *
  * Symbolic links: one that belongs to root is the administrator's word and is followed. Another one
  * is followed only to a place below the base. Runs in the thread pool, as the user. */
-#ifndef POSTERN_VIRTUAL_FOLDER_H
-#define POSTERN_VIRTUAL_FOLDER_H
+#ifndef POSTERN_MAILBOX_FOLDER_H
+#define POSTERN_MAILBOX_FOLDER_H
 
 #include "base/err.h"
 #include "base/str.h"

@@ -1,9 +1,9 @@
 /* Delivery into a mailbox file (mbox): appended under its locks, cut off again when that fails. */
 #include "base/fault.h"
 #include "base/mem.h"
+#include "mailbox/folder.h"
+#include "mailbox/letter.h"
 #include "param/param.h"
-#include "virtual/box.h"
-#include "virtual/folder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -59,7 +59,7 @@ static int check_file(struct letter *l, struct mailbox *m)
 		return err_set(&l->err, "file is not a regular file");
 	if (m->st.st_nlink > 1)
 		return err_set(&l->err, "file has %lu hard links", (unsigned long)m->st.st_nlink);
-	if (conf.strict_mailbox_ownership && m->st.st_uid != l->box->uid)
+	if (conf.strict_mailbox_ownership && m->st.st_uid != l->uid)
 		return err_set(&l->err, "destination %s is not owned by recipient", l->full);
 	return 0;
 }
@@ -79,7 +79,7 @@ static int write_message(struct letter *l, struct mailbox *m)
 
 	if (letter_write(l, m->fd, true, (uint64_t)m->st.st_size) < 0)
 		return -1;
-	fault = fault_at("virtual.fsync");
+	fault = fault_at("mailbox.fsync");
 	if (fault > 0 || fsync(m->fd) < 0) {
 		l->writing = true;
 		return err_errno(&l->err, fault > 0 ? fault : errno, "error writing message");
@@ -129,13 +129,13 @@ static int deliver_in(struct letter *l, struct mailbox *m)
 	return r;
 }
 
-int mailbox_deliver(struct letter *l)
+int mbox_deliver(struct letter *l)
 {
 	struct mailbox m = {.fd = -1};
 	str folder, name;
 	int r;
 
-	folder_split(l->box->path, &folder, &name);
+	folder_split(l->path, &folder, &name);
 	if (name.n == 0 || str_eq(name, STR(".")) || str_eq(name, STR("..")))
 		return err_errno(&l->err, EISDIR, "cannot open file");
 	m.folder = folder_open(l->base, folder, false, NULL, &l->err);

@@ -4,8 +4,8 @@
  * else for the kernel's file permission checks while they do it (setfsuid is per thread). For that
  * the worker keeps PRIVILEGES_IDS, and PRIVILEGES_QUEUE to read the queue; other powers of root,
  * such as writing past a quota, it gives up (service/privilege.h). */
-#ifndef POSTERN_VIRTUAL_BECOME_H
-#define POSTERN_VIRTUAL_BECOME_H
+#ifndef POSTERN_MAILBOX_BECOME_H
+#define POSTERN_MAILBOX_BECOME_H
 
 #include "base/err.h"
 #include <stdbool.h>

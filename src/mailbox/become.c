@@ -1,4 +1,4 @@
-#include "virtual/become.h"
+#include "mailbox/become.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/fsuid.h>

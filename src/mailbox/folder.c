@@ -1,4 +1,4 @@
-#include "virtual/folder.h"
+#include "mailbox/folder.h"
 #include "base/fault.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -156,7 +156,7 @@ int folder_open(const char *base, str path, bool create, bool *created, struct e
 int folder_sync(int folder, int file, struct err *err)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fault = fault_at("virtual.sync");
+	int fault = fault_at("mailbox.sync");
 	int r;
 
 	if (fd >= 0) {

@@ -1,8 +1,8 @@
 /* Delivery into a maildir: a file of its own in tmp, moved to new when it is complete. */
 #include "base/fault.h"
+#include "mailbox/folder.h"
+#include "mailbox/letter.h"
 #include "param/param.h"
-#include "virtual/box.h"
-#include "virtual/folder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -37,7 +37,7 @@ static int open_part(const struct letter *l, const char *part, bool *created, st
 	struct buf path = {0};
 	int fd;
 
-	buf_printf(&path, "%.*s/%s", STR_FMT(l->box->path), part);
+	buf_printf(&path, "%.*s/%s", STR_FMT(l->path), part);
 	fd = folder_open(l->base, buf_view(&path), true, created, err);
 	buf_free(&path);
 	return fd;
@@ -116,7 +116,7 @@ static int fill_file(struct letter *l, struct maildir *m, int fd)
 
 	if (letter_write(l, fd, false, 0) < 0)
 		return -1;
-	fault = fault_at("virtual.fsync");
+	fault = fault_at("mailbox.fsync");
 	if (fault > 0 || fsync(fd) < 0) {
 		l->writing = true;
 		return err_errno(&l->err, fault > 0 ? fault : errno, "error writing message");
