@@ -142,12 +142,12 @@ class Sink:
                 say("250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE")
             elif verb == b"DATA":
                 say("354 go")
-                data = b""
+                lines = []
                 for line in f:
                     if line == b".\r\n":
                         break
-                    data += line[1:] if line.startswith(b".") else line
-                self.messages.append(Message(sender, rcpts, data))
+                    lines.append(line[1:] if line.startswith(b".") else line)
+                self.messages.append(Message(sender, rcpts, b"".join(lines)))
                 say("250 2.0.0 ok: queued as S%d" % len(self.messages))
                 rcpts = []
             elif verb == b"QUIT":
