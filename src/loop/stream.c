@@ -5,8 +5,11 @@
 #include "loop/poll.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define IN_FIRST ((size_t)4096)	     /* first size of the input buffer */
@@ -229,6 +232,14 @@ enum wait stream_read(struct stream *s, void *p, size_t n, int64_t deadline)
 static bool pending(const struct stream *s)
 {
 	return s->ops && s->ops->pending && s->ops->pending(s->impl);
+}
+
+void stream_acknowledge(struct stream *s)
+{
+	int on = 1;
+
+	setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on,
+	    sizeof(on)); /* not for ever: until TCP thinks better */
 }
 
 size_t stream_buffered(const struct stream *s)

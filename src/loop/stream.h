@@ -63,6 +63,9 @@ void stream_consume(struct stream *s, size_t n);
 enum wait stream_read(struct stream *s, void *p, size_t n, int64_t deadline);
 /* Bytes that can be read without waiting (buffered here or decoded in the transport). */
 size_t stream_buffered(const struct stream *s);
+/* TCP: acknowledges at once what has come. For a protocol whose peer may write in small pieces: it
+ * sends the next only when this one is acknowledged. No effect on other sockets. */
+void stream_acknowledge(struct stream *s);
 /* True when something can be read now: buffered, or waiting in the kernel (one non-blocking look).
  */
 bool stream_input_ready(struct stream *s);

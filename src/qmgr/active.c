@@ -287,5 +287,6 @@ static void open_now(struct later *l)
 
 void active_open(void)
 {
-	later_set(&opening, LATE_MS, open_now);
+	/* With an empty queue there is nothing that an earlier qmgr may have had in hand. */
+	later_set(&opening, index_count() > 0 ? LATE_MS : 0, open_now);
 }

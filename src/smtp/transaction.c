@@ -233,11 +233,20 @@ static void take_rcpt_reply(struct tx *x, struct delivery_rcpt *r)
 	}
 }
 
+/* A server that writes reply by reply sends the next one only when the last is acknowledged
+ * (Nagle's algorithm), and TCP would take its time for that (40 ms). */
+static void hurry(struct tx *x)
+{
+	if (pipelining(x) && stream_buffered(x->c->io) == 0)
+		stream_acknowledge(x->c->io);
+}
+
 static enum tx_result hear_rcpt(struct tx *x)
 {
 	struct delivery_rcpt *r = x->rcpts[x->heard++];
 
 	x->c->phase = "sending RCPT TO";
+	hurry(x);
 	if (chat_reply(x->c, conf.smtp_rcpt_timeout) < 0)
 		return lost(x, TX_LOST);
 	if (!x->refused)
@@ -303,6 +312,8 @@ static enum tx_result verdicts(struct tx *x)
 
 	x->c->phase = "sending end of data -- message may be sent more than once";
 	for (size_t i = 0; i < replies; i++) {
+		if (i > 0)
+			hurry(x);
 		if (chat_reply(x->c, conf.smtp_data_done_timeout) < 0)
 			return lost(x, TX_LOST_LATE);
 		for (size_t k = i; k < (smtp_is_lmtp() ? i + 1 : x->ntaken); k++) {
@@ -373,6 +384,8 @@ static enum tx_result data(struct tx *x)
 	x->c->phase = "sending DATA command";
 	if (!x->data_sent)
 		chat_put(x->c, conf.smtp_data_init_timeout, "DATA");
+	else
+		hurry(x);
 	if (chat_reply(x->c, conf.smtp_data_init_timeout) < 0)
 		return lost(x, TX_LOST);
 	if (x->c->reply.code / 100 != 3) {
