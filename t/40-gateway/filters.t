@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../lib"))
-from instance import BUILD, SRC, Instance, first_name, free_port, wait_until
+from instance import BUILD, SRC, Instance, first_name, free_port, free_ports, wait_until
 from smtp import Client, Sink
 from tap import is_eq, like, ok, run, skip
 
@@ -29,7 +29,7 @@ os.chmod(CHECK, 0o755)
 
 def example(name, port, *services):
     """A gateway with the services and parameters of an example, a sink behind it, and the filter's two ports."""
-    sink, front, back = Sink(), free_port(), free_port()
+    sink, (front, back) = Sink(), free_ports(2)
     services, params = list(services), {"relayhost": "[127.0.0.1]:%d" % sink.port, "smtpd_peername_lookup": "no", "smtpd_relay_restrictions": "permit_mynetworks, reject"}
     for line in open(os.path.join(SRC, "conf/examples", name)):
         for old, new in (("/usr/local/libexec/mail-check", CHECK), ("/usr/local/libexec/postern", os.path.join(BUILD, "libexec")), ("/pipefilter", "/pipefilter -m %s/bin/sendmail" % BUILD), ("/var/spool/filter", SPOOL), ("user=filter", "user=" + USER), ("10025", str(front)), ("10026", str(back))):

@@ -55,6 +55,15 @@ def wait_until(predicate, what, timeout=20):
         time.sleep(0.02)
 
 
+def free_ports(n):
+    """As many ports of 127.0.0.1, all different, that nobody listens on just now."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    ports = [s.getsockname()[1] for s in held]
+    for s in held:
+        s.close()
+    return ports
+
+
 def free_port():
     """A TCP port of 127.0.0.1 that nobody listens on just now."""
     with socket.socket() as s:

@@ -8,7 +8,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../lib"))
-from instance import Instance, free_port, wait_until
+from instance import Instance, free_ports, wait_until
 from smtp import Client, Gone, Scripted
 from tap import is_eq, like, ok, run
 
@@ -57,8 +57,8 @@ def zeros(*texts):
 
 
 SMTPD = "%d inet n - n - - smtpd -o smtpd_proxy_filter="
-FILTER, DOWN = Scripted(), free_port()
-PLAIN, LATE, NOTHING, SLOW, RULES, LATE_RULES, END, REINJECT, MILTERS, LATE_MILTERS, SOCKET = (free_port() for _ in range(11))
+FILTER = Scripted()
+DOWN, PLAIN, LATE, NOTHING, SLOW, RULES, LATE_RULES, END, MILTERS, LATE_MILTERS, SOCKET = free_ports(11)
 WHERE = "127.0.0.1:%d" % FILTER.port
 SPEED = " -o smtpd_proxy_options=speed_adjust"
 ACCESS = " -o {smtpd_recipient_restrictions=check_recipient_access inline:{{h@far.test=HOLD}, {d@far.test=DISCARD}, {f@far.test=FILTER smtp:x}, {p@far.test=PREPEND X-A: 1}}}"
