@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "smtpwire/spool.h"
 #include "smtpwire/wire.h"
 
 struct milter_body {
@@ -13,9 +14,9 @@ struct milter_body {
 	uint64_t offset; /* in the file */
 	uint64_t length;
 	/* of one that is being put together */
-	bool made;
-	struct buf gathered; /* what is not in the file yet */
+	struct spool *spool; /* NULL: borrowed */
 	struct wire_stuff stuff;
+	struct buf piece;
 	uint64_t limit;
 };
 
