@@ -88,6 +88,15 @@ static struct milter_answer ask_all(struct milter_chain *c, enum milter_stage st
 	return finish(c, a);
 }
 
+struct milter_answer milter_session(struct milter_chain *c)
+{
+	struct milter_answer a = {0};
+
+	for (size_t i = 0; i < c->n && a.verdict == MILTER_CONTINUE; i++)
+		a = milter_standing(&c->v[i]);
+	return finish(c, a);
+}
+
 /* --- connect */
 
 /* Protocol 2: hostname NUL family [ port address NUL ] */

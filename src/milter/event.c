@@ -125,7 +125,7 @@ static struct milter_answer refuse(struct milter *m, enum milter_stage stage, co
 		m->refusal_closes = closes;
 		m->state = MILTER_REFUSED;
 		milter_close(m, true);
-		return milter_standing(m, stage);
+		return milter_standing(m);
 	}
 	if (m->chain->reply.p != text) {
 		buf_clear(&m->chain->reply);
@@ -149,7 +149,7 @@ static struct milter_answer take_replycode(struct milter *m, enum milter_stage s
 	if (a.verdict == MILTER_REPLY) {
 		free(m->refusal);
 		m->refusal = mem_strdup("451 4.3.5 Server configuration problem - try again later");
-		a = milter_standing(m, stage);
+		a = milter_standing(m);
 	}
 	return a;
 }
@@ -184,7 +184,7 @@ static struct milter_answer shut_down(struct milter *m)
 	m->refusal_closes = true;
 	m->state = MILTER_REFUSED;
 	milter_close(m, false);
-	return milter_standing(m, STAGE_CONNECT);
+	return milter_standing(m);
 }
 
 static struct milter_answer out_of_turn(
@@ -234,7 +234,7 @@ struct milter_answer milter_ask(struct milter *m, enum milter_stage stage, str d
 	enum wait w;
 
 	if (m->state == MILTER_REFUSED || m->state == MILTER_LOST)
-		return milter_standing(m, stage);
+		return milter_standing(m);
 	if (m->state != MILTER_READY || !milter_wants(m, stage))
 		return go_on(m);
 	m->asked_us = clock_mono_us();
@@ -261,8 +261,7 @@ struct milter *milter_chain_message(struct milter_chain *c, size_t i, struct mil
 {
 	struct milter *m = &c->v[i];
 
-	*a = m->state == MILTER_REFUSED || m->state == MILTER_LOST ? milter_standing(m, STAGE_EOM)
-								   : go_on(m);
+	*a = m->state == MILTER_REFUSED || m->state == MILTER_LOST ? milter_standing(m) : go_on(m);
 	return m->state == MILTER_READY ? m : NULL;
 }
 

@@ -64,9 +64,8 @@ static struct milter_answer refuse(struct milter *m, const char *text)
 	return a;
 }
 
-struct milter_answer milter_standing(struct milter *m, enum milter_stage stage)
+struct milter_answer milter_standing(struct milter *m)
 {
-	(void)stage;
 	if (m->refusal)
 		return refuse(m, m->refusal);
 	return (struct milter_answer){.milter = m->conf->name};
@@ -94,7 +93,7 @@ struct milter_answer milter_leave(struct milter *m)
 	m->refusal_closes = true;
 	free(m->refusal);
 	m->refusal = mem_strdup("421 4.3.2 Service shutting down");
-	return milter_standing(m, STAGE_CONNECT);
+	return milter_standing(m);
 }
 
 struct milter_answer milter_fail(struct milter *m, enum milter_stage stage, const struct err *err)
@@ -109,5 +108,5 @@ struct milter_answer milter_fail(struct milter *m, enum milter_stage stage, cons
 	milter_lose(m);
 	snprintf(what, sizeof(what), "failed, default_action %s", policies[m->conf->action].name);
 	milter_log(m, stage, what, str_of(err->text));
-	return milter_standing(m, stage);
+	return milter_standing(m);
 }

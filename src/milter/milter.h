@@ -66,6 +66,9 @@ void milter_rcpt_rejected(struct milter_chain *c, str path, const str *args, siz
 bool milter_wants_rejected(const struct milter_chain *c); /* whether anybody asked for them */
 struct milter_answer milter_data(struct milter_chain *c);
 struct milter_answer milter_unknown(struct milter_chain *c, str verb);
+/* Whether the session as a whole was refused, by a milter or because one has failed: asks nobody.
+ */
+struct milter_answer milter_session(struct milter_chain *c);
 /* The mail transaction has ended without a message, or with one. */
 void milter_abort(struct milter_chain *c);
 

@@ -122,7 +122,7 @@ struct milter_answer milter_leave(struct milter *m);
 /* The default action alone, for a milter that is closed. */
 void milter_lose(struct milter *m);
 /* A milter that is lost or has refused: what that means for the present event. */
-struct milter_answer milter_standing(struct milter *m, enum milter_stage stage);
+struct milter_answer milter_standing(struct milter *m);
 void milter_close(struct milter *m, bool quit); /* May wait a moment with quit. */
 /* One line for every decision other than continue. */
 void milter_log(struct milter *m, enum milter_stage stage, const char *what, str detail);

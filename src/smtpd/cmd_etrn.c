@@ -5,6 +5,7 @@
 #include "log/log.h"
 #include "mail/addr.h"
 #include "param/param.h"
+#include "smtpd/milters.h"
 #include "smtpd/restrict.h"
 #include "smtpd/standalone.h"
 #include "smtpwire/esmtp.h"
@@ -56,6 +57,8 @@ void cmd_etrn(struct session *s, str args)
 
 	if (conf.smtpd_helo_required && !s->helo) {
 		session_reply(s, "503 Error: send HELO/EHLO first");
+	} else if (!milters_session(s)) {
+		session_reply_text(s, buf_view(&s->verdict));
 	} else if (s->tx.open) {
 		session_reply(s, "503 Error: MAIL transaction in progress");
 	} else if (!str_word(&rest, " \t", &site) || str_word(&rest, " \t", &more)) {

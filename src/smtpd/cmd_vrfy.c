@@ -4,6 +4,7 @@
 
 #include "mail/dsn.h"
 #include "param/param.h"
+#include "smtpd/milters.h"
 #include "smtpd/path.h"
 #include "smtpd/restrict.h"
 #include "smtpwire/esmtp.h"
@@ -32,6 +33,10 @@ void cmd_vrfy(struct session *s, str args)
 	if (args.n == 0) {
 		session_reply(s, "501 5.5.4 Syntax: VRFY address%s",
 		    conf.smtputf8_enable ? " [SMTPUTF8]" : "");
+		return;
+	}
+	if (!milters_session(s)) {
+		session_reply_text(s, buf_view(&s->verdict));
 		return;
 	}
 	if (wants_utf8(s, &args))

@@ -276,6 +276,21 @@ bool milters_unknown(struct session *s, str verb)
 	return take(s, &a);
 }
 
+bool milters_session(struct session *s)
+{
+	struct milter_answer a;
+
+	if (!s->milters)
+		return true;
+	a = milter_session(s->milters);
+	if (a.verdict == MILTER_CONTINUE)
+		return true;
+	buf_clear(&s->verdict);
+	buf_str(&s->verdict, a.reply);
+	reply_soften(&s->verdict);
+	return false;
+}
+
 void milters_abort(struct session *s)
 {
 	if (s->milters)

@@ -24,6 +24,9 @@ bool milters_rcpt(struct session *s, str args);
 void milters_rcpt_refused(struct session *s, str args);
 bool milters_data(struct session *s);
 bool milters_unknown(struct session *s, str verb);
+/* For commands that milters are not told: no when they have refused the session, or one has failed
+ * and that is its default action. Not logged. Asks nobody. */
+bool milters_session(struct session *s);
 /* The transaction is over. */
 void milters_abort(struct session *s);
 

@@ -109,6 +109,7 @@ def test_connect():
 def test_helo():
     set_state(helo=reply("550 5.7.1 bad name"))
     is_eq(codes(), [220, 250, 550, 503, 503, 550, 503], "a refusal at HELO comes at MAIL")
+    is_eq(codes(commands=("VRFY", "VRFY a@b.test", "ETRN b.test", "STARTTLS", "NOOP", "RSET"))[2:], [501, 550, 550, 550, 250, 250], "and at what milters are not told of")
     GW.wait_log(r"NOQUEUE: milter-reject: EHLO from unknown\[127.0.0.1\]: 550 5.7.1 bad name; proto=SMTP helo=<c.test>")
     set_state(helo=SHUTDOWN)
     is_eq(codes(), [220, 421], "shutdown")
