@@ -154,13 +154,13 @@ static int make_pipes(int in[2], int out[2], struct err *err)
 	int code;
 
 	if (pipe2(in, O_CLOEXEC) < 0)
-		return err_errno(err, errno, "pipe");
+		return err_errno(err, errno, "make a pipe");
 	if (pipe2(out, O_CLOEXEC) == 0)
 		return 0;
 	code = errno;
 	close(in[0]);
 	close(in[1]);
-	return err_errno(err, code, "pipe");
+	return err_errno(err, code, "make a pipe");
 }
 
 void command_run(const struct command *c, struct command_result *r)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """pipe: commands that are slow, or many, or are left behind; what a stop, a reload and a crash do to them."""
 import os
+import select
 import signal
 import socket
 
@@ -89,6 +90,21 @@ def test_limit():
         is_eq([p.answer(c)[0][0] for c in clients], [SENT, SENT], "both end")
 
 
+def test_default_limit():
+    with Pipe({"prog": "argv=SCRIPT"}) as p:
+        p.start()
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(103)]
+        for c in clients:
+            c.connect(os.path.join(p.spool, "private", "prog"))
+
+        def ready():
+            return len(select.select(clients, [], [], 0)[0])
+        wait_until(lambda: ready() >= 100, "agents")
+        is_eq(ready(), 100, 'maxproc "-" is the default of default_process_limit')
+        for c in clients:
+            c.close()
+
+
 def test_reload():
     with Pipe({"prog": "argv=SCRIPT"}, script=HOLD) as p:
         p.start()
@@ -126,4 +142,4 @@ def test_crash():
         ok(not os.path.exists(p.path("end")), "a command does not outlive a worker that crashed")
 
 
-run(test_time, test_pipes, test_short, test_limit, test_reload, test_stop, test_crash)
+run(test_time, test_pipes, test_short, test_limit, test_default_limit, test_reload, test_stop, test_crash)
