@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define TAG_MAX	 100
 #define TEXT_MAX 8192 /* longer lines are cut: no analyser reads them, no log server likes them */
 #define FLUSH_MS 200
 
@@ -70,9 +71,13 @@ void log_reopen(void)
 
 void log_tag(const char *tag)
 {
-	set_text(&lg.tag, tag);
-	set_text(&lg.program, tag);
+	struct buf clean = {0};
+
+	log_clean(&clean, str_head(str_of(tag), TAG_MAX));
+	set_text(&lg.tag, buf_text(&clean));
+	set_text(&lg.program, lg.tag);
 	lg.own_tag = true;
+	buf_free(&clean);
 }
 
 void log_writer(void (*fn)(const char *tag, str text))

@@ -23,7 +23,8 @@ void log_open(const char *program, bool also_stderr);
 /* Before conf_load: messages go to stderr as "program: text". */
 void log_early(const char *program);
 void log_reopen(void); /* in a forked child */
-/* Replaces the whole tag "syslog_name/program" (postlog -t, "postfix/postfix-script"); copied. */
+/* Replaces the whole tag "syslog_name/program" (postlog -t, "postfix/postfix-script"); copied,
+ * without control characters. */
 void log_tag(const char *tag);
 /* Gather lines and send them together at the next turn of the loop (servers, once their loop is
  * there). A fatal end and exit() send what is gathered. */

@@ -152,10 +152,11 @@ static bool file_allowed(void)
 }
 
 /* The log file itself: for commands while the system is down. Never our standard output: that is
- * somebody else's. */
+ * somebody else's. Nor for whoever runs a set-gid program: it would be the group's file. */
 static int open_file(void)
 {
-	if (!file_allowed() || str_starts(str_of(conf.maillog_file), STR("/dev/")))
+	if (getegid() != getgid() || !file_allowed() ||
+	    str_starts(str_of(conf.maillog_file), STR("/dev/")))
 		return -1;
 	return open(conf.maillog_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
 	    (mode_t)strtoul(conf.maillog_file_permissions, NULL, 8));

@@ -11,6 +11,7 @@
 /* Programs that are one process by design, whatever master.cf says. */
 static const char *const single[] = {
     "qmgr", "oqmgr", "nqmgr", "pickup", "postlogd", "tlsmgr", "anvil", "scache", "verify", "flush"};
+/* postlogd only where it has something to write to. */
 static const char *const residents[] = {"qmgr", "oqmgr", "nqmgr", "postlogd"};
 
 static bool is_one_of(const char *word, const char *const *v, size_t n)
@@ -85,7 +86,8 @@ static struct master_service *service_new(const struct mastercf_service *c)
 	s->chroot = c->chroot;
 	s->wakeup = c->wakeup;
 	s->wakeup_if_used = c->wakeup_if_used;
-	s->resident = is_one_of(s->command, residents, ARRAY_SIZE(residents));
+	s->resident = is_one_of(s->command, residents, ARRAY_SIZE(residents)) &&
+		      (*conf.maillog_file || strcmp(s->command, "postlogd") != 0);
 	s->nargs = c->nargs;
 	s->args = mem_zero(sizeof *s->args * (c->nargs + 1));
 	for (size_t i = 0; i < c->nargs; i++)

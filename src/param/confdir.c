@@ -4,6 +4,7 @@
 #include "param/maincf.h"
 #include "param/param.h"
 #include <errno.h>
+#include <paths.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -67,6 +68,26 @@ int conf_set_dir(const char *dir, struct err *err)
 	if (setenv("MAIL_CONFIG", dir, 1) != 0)
 		return err_errno(err, errno, "setenv MAIL_CONFIG");
 	return 0;
+}
+
+void conf_clean_environment(void)
+{
+	static const char *const names[] = {"MAIL_CONFIG", "TZ", "LANG", "LC_ALL"};
+	char *values[ARRAY_SIZE(names)];
+
+	if (!is_privileged())
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *value = getenv(names[i]);
+		values[i] = value ? mem_strdup(value) : NULL;
+	}
+	clearenv();
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (values[i])
+			setenv(names[i], values[i], 1);
+		free(values[i]);
+	}
+	setenv("PATH", _PATH_STDPATH, 1);
 }
 
 int conf_check_dir(struct err *err)

@@ -25,6 +25,9 @@ extern struct conf conf;
 const char *conf_dir(void);
 /* The -c option; also sets $MAIL_CONFIG for children. -1 and err: this process may not use it. */
 int conf_set_dir(const char *dir, struct err *err);
+/* What a privileged (set-gid) program takes of a stranger's environment: MAIL_CONFIG (see above),
+ * TZ and the language. Nothing is removed from that of other programs. */
+void conf_clean_environment(void);
 
 /* Sets "name=value" with precedence over main.cf (the -o option); before conf_load. The name may be
  * user-defined. */

@@ -119,6 +119,7 @@ int main(int argc, char **argv)
 	const char *dir = NULL;
 	int c;
 
+	argv[0] = (char *)tool.program; /* for getopt's messages */
 	log_early(tool.program);
 	if (getenv("MAIL_VERBOSE"))
 		log_verbose++;

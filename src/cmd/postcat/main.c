@@ -137,6 +137,8 @@ static void show_queued(const char *id, const struct options *o)
 	struct err err = {.code = ENOENT};
 	struct queue_ref ref;
 
+	if (!queue_id_valid(str_of(id)))
+		log_fatal("bad mail queue ID: %s", id);
 	for (int tries = 0; tries < FIND_TRIES && err.code == ENOENT; tries++) {
 		int found = queue_find(id, &ref, &err);
 
@@ -146,7 +148,7 @@ static void show_queued(const char *id, const struct options *o)
 		    (ref.lane == LANE_LOG ? show_logged(&ref, o, &err) : show_filed(&ref, o, &err)))
 			return;
 	}
-	log_fatal("open queue file %s: %s", id, err.code == ENOENT ? strerror(ENOENT) : err.text);
+	log_fatal("open queue file %s: %s", id, err.code ? strerror(err.code) : err.text);
 }
 
 static void enter_queue(void)
@@ -166,6 +168,7 @@ int main(int argc, char **argv)
 	struct err err;
 	int c;
 
+	argv[0] = "postcat"; /* for getopt's messages */
 	log_early("postcat");
 	while ((c = getopt(argc, argv, "bc:dehnoqrs:v")) > 0) {
 		switch (c) {

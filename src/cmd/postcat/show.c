@@ -85,7 +85,7 @@ static void number_attribute(const struct printer *p, const char *name, uint32_t
 
 static void section(const struct printer *p, enum record type, const char *what)
 {
-	if (p->o->envelope && record(p, type))
+	if (p->o->envelope && (type == REC_SIZE || record(p, type)))
 		printf("*** %s %s ***\n", what, p->s->name);
 }
 
@@ -109,7 +109,8 @@ static void show_message(const struct printer *p, const struct ipc_env_message *
 		    m->flags & MESSAGE_SMTPUTF8 ? 1 : 0);
 	moment(p, REC_TIME, "message_arrival_time", m->arrival_us);
 	moment(p, REC_ATTR, "create_time", m->arrival_us);
-	attribute(p, STR("log_ident"), m->queue_id);
+	if (!envelope_attr(&p->s->env, "log_ident").n)
+		attribute(p, STR("log_ident"), m->queue_id);
 }
 
 static void show_sender(const struct printer *p, const struct ipc_env_sender *s)

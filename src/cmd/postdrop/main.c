@@ -115,7 +115,9 @@ int main(int argc, char **argv)
 	struct err err;
 	int c;
 
+	argv[0] = "postdrop"; /* for getopt's messages */
 	log_early("postdrop");
+	conf_clean_environment();
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
 	while ((c = getopt(argc, argv, "c:rv")) > 0) {

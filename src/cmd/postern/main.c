@@ -107,6 +107,7 @@ int main(int argc, char **argv)
 
 	unused_descriptors();
 	umask(022);
+	argv[0] = "postfix"; /* for getopt's messages */
 	log_early("postfix");
 	read_options(argc, argv);
 	if (optind >= argc)

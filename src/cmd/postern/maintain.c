@@ -104,6 +104,7 @@ int control_set_permissions(void)
 	own(conf.data_directory, pw->pw_uid, pw->pw_gid, 0700);
 	own_in(conf.command_directory, "postdrop", 0, gr->gr_gid, 02755);
 	own_in(conf.command_directory, "postqueue", 0, gr->gr_gid, 02755);
+	own_in(conf.command_directory, "postlog", 0, gr->gr_gid, 02755);
 	own_in(conf_dir(), "main.cf", 0, 0, 0644);
 	own_in(conf_dir(), "master.cf", 0, 0, 0644);
 	return 0;

@@ -25,12 +25,12 @@ static int run(char **argv)
 		log_fatal_status(EX_TEMPFAIL, "fork: %s", strerror(errno));
 	if (pid == 0) {
 		execvp(argv[0], argv);
-		log_fatal_status(EX_TEMPFAIL, "execvp %s: %s", argv[0], strerror(errno));
+		log_fatal("execvp %s: %s", argv[0], strerror(errno));
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			log_fatal_status(EX_TEMPFAIL, "wait: %s", strerror(errno));
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_TEMPFAIL;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 int main(int argc, char **argv)
@@ -40,6 +40,7 @@ int main(int argc, char **argv)
 	struct err err;
 	int c, fd, status;
 
+	argv[0] = "postlock"; /* for getopt's messages */
 	log_early("postlock");
 	while ((c = getopt(argc, argv, "+c:l:v")) > 0) {
 		if (c == 'v')
@@ -58,7 +59,8 @@ int main(int argc, char **argv)
 	log_open("postlock", true);
 	fd = open(argv[optind], O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		log_fatal_status(EX_TEMPFAIL, "open file %s: %s", argv[optind], strerror(errno));
+		log_fatal_status(EX_TEMPFAIL, "open file %s: cannot open file: %s", argv[optind],
+		    strerror(errno));
 	if (boxlock_take(
 		&lock, argv[optind], fd, style ? style : conf.mailbox_delivery_lock, &err) < 0)
 		log_fatal_status(EX_TEMPFAIL, "%s", err.text);

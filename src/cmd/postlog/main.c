@@ -1,4 +1,7 @@
-/* postlog: puts lines into the mail log, for scripts. */
+/* postlog: puts lines into the mail log, for scripts (postlog(1)).
+ *
+ * Installed set-gid setgid_group, so that everybody's lines reach postlogd: options, environment
+ * and text are a stranger's. */
 #include "base/buf.h"
 #include "log/log.h"
 #include "param/param.h"
@@ -56,7 +59,7 @@ static void read_options(int argc, char **argv)
 			tag = optarg;
 			break;
 		case 'v':
-			log_verbose++;
+			log_verbose += getuid() == 0;
 			break;
 		default:
 			usage();
@@ -95,7 +98,9 @@ int main(int argc, char **argv)
 	struct buf own = {0};
 	struct err err;
 
+	argv[0] = "postlog"; /* for getopt's messages */
 	log_early("postfix/postlog");
+	conf_clean_environment();
 	read_options(argc, argv);
 	if (conf_load(NULL, &err) < 0)
 		log_fatal("%s", err.text);

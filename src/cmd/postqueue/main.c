@@ -152,7 +152,7 @@ static void check_site(str site)
 	bool literal = site.n > 2 && *site.p == '[' && site.p[site.n - 1] == ']';
 
 	if (!literal && !hostname_valid(site, NULL))
-		log_fatal_status(EX_USAGE,
+		log_fatal_status(EX_UNAVAILABLE,
 		    "Cannot flush mail queue - invalid destination: \"%.100s%s\"", site.p,
 		    site.n > 100 ? "..." : "");
 	sites = matchlist_open("fast_flush_domains", conf.fast_flush_domains, MATCH_DOMAIN);
@@ -173,7 +173,7 @@ static void flush(void)
 	if (mode == 'i') {
 		id = str_of(argument);
 		if (!queue_id_valid(id))
-			log_fatal_status(EX_USAGE,
+			log_fatal_status(EX_UNAVAILABLE,
 			    "Cannot flush queue ID - invalid name: \"%.100s%s\"", argument,
 			    id.n > 100 ? "..." : "");
 	} else if (mode == 's') {
@@ -201,7 +201,9 @@ int main(int argc, char **argv)
 {
 	struct err err;
 
+	argv[0] = "postqueue"; /* for getopt's messages */
 	log_early("postqueue");
+	conf_clean_environment();
 	options(argc, argv);
 	if (conf_load(NULL, &err) < 0)
 		log_fatal_status(EX_UNAVAILABLE, "%s", err.text);

@@ -90,12 +90,21 @@ static enum operation op_of(int letter)
 	return op;
 }
 
+static struct buf invalid; /* IDs that are none, each with its NUL */
+
 static void add_id(struct work *w, const char *id)
 {
-	if (queue_id_valid(str_of(id)))
-		buf_add(&w->ids, id, strlen(id) + 1);
-	else
-		log_warn("invalid mail queue id: %s", id);
+	struct buf *to = queue_id_valid(str_of(id)) ? &w->ids : &invalid;
+
+	buf_add(to, id, strlen(id) + 1);
+}
+
+/* Later than they are met, so that the log has them too. */
+static void report_invalid(void)
+{
+	for (size_t at = 0; at < invalid.n; at += strlen(invalid.p + at) + 1)
+		log_warn("invalid mail queue id: %s", invalid.p + at);
+	buf_free(&invalid);
 }
 
 static void add_from_stdin(struct work *w)
@@ -220,6 +229,7 @@ int main(int argc, char **argv)
 	unsigned restricted;
 	int c;
 
+	argv[0] = "postsuper"; /* for getopt's messages */
 	log_early("postsuper");
 	while ((c = getopt(argc, argv, "c:d:e:f:h:H:pr:sSv")) > 0) {
 		switch (c) {
@@ -264,6 +274,7 @@ int main(int argc, char **argv)
 			report("Moved to their place", fixed);
 	}
 	if (any) {
+		report_invalid();
 		operate(restricted);
 		report_all();
 	}

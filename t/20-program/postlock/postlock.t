@@ -19,11 +19,11 @@ def test_status():
         is_eq((r.returncode, r.stdout), (9, "locked\n"), "output and exit status are the command's")
         ok(os.path.exists(box), "a mailbox that was not there is made")
         ok(not os.path.exists(box + ".lock"), "no lock file stays behind")
-        is_eq(i.cmd("postlock", box, "/nonexistent/command").returncode, 75, "a command that is not there")
+        is_eq(i.cmd("postlock", box, "/nonexistent/command").returncode, 1, "a command that is not there")
         is_eq(i.cmd("postlock", "/nonexistent/dir/box", "/bin/true").returncode, 75, "a file that cannot be opened")
         is_eq(i.cmd("postlock", "-l", "nosuchstyle", box, "/bin/true").returncode, 75, "an unknown style")
         is_eq(i.cmd("postlock", box).returncode, 75, "too few arguments")
-        is_eq(i.cmd("postlock", box, "/bin/sh", "-c", "kill -9 $$").returncode, 75, "a command that was killed")
+        is_eq(i.cmd("postlock", box, "/bin/sh", "-c", "kill -9 $$").returncode, 1, "a command that was killed")
 
 
 def test_styles():
