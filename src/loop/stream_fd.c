@@ -165,6 +165,8 @@ size_t stream_take_fds(struct stream *s, int *fds, size_t max)
 	return n;
 }
 
+#define CROWDED_MS 10 /* the kernel has too many descriptors under way just now */
+
 /* The kernel ties descriptors to the first byte that it takes. */
 enum wait stream_flush_fds(struct stream *s, const int *fds, size_t n, int64_t deadline)
 {
@@ -191,6 +193,8 @@ enum wait stream_flush_fds(struct stream *s, const int *fds, size_t n, int64_t d
 		}
 		if (errno == EAGAIN)
 			r = stream_poll_wait(s, ROLE_WRITER, WANT_WRITE, deadline, false);
+		else if (errno == ETOOMANYREFS)
+			r = loop_now() < deadline ? co_sleep(CROWDED_MS) : WAIT_TIMEOUT;
 		else if (errno != EINTR)
 			r = WAIT_ERROR;
 	}

@@ -21,6 +21,7 @@ GW = Instance(
           "smtpd_peername_lookup": "no", "mynetworks": "127.0.0.1", "message_size_limit": "4000000", "virtual_alias_maps": "inline:{alias@far.test=target@far.test}",
           "sender_canonical_maps": "inline:{plain@client.test=canonical@client.test}", "sender_bcc_maps": "inline:{watched@client.test=sent@far.test}",
           "transport_maps": "inline:{{bad.test=error:5.1.1 no such place}}", "milter_default_action": "tempfail", "milter_content_timeout": "20s", "non_smtpd_milters": LOCAL.where, "internal_mail_filter_classes": "bounce",
+          "header_checks": "regexp:{{/^X-Bad:/ REJECT 5.7.3 bad} {/^X-Drop:/ DISCARD}}",
           "smtpd_sender_restrictions": "check_sender_access inline:{{pre@client.test=PREPEND X-Pre: p}}",
           "milter_header_checks": "regexp:{{/^X-Hold:/ HOLD} {/^X-Say: (.*)/ WARN said $$1} {/^X-Refuse:/ REJECT 5.7.2 not with this} {/^X-None:/ IGNORE}"
                                   " {/^X-Elsewhere:/ REDIRECT other@far.test} {/^X-Old: (.*)/ REPLACE X-New: $$1}}"},
@@ -220,6 +221,22 @@ def test_session_goes_on():
     is_eq([m for m in SINK.messages if m.header("Subject") == ["lost-cleanup"]], [], "the unacknowledged one is not delivered")
 
 
+def test_refused_here():
+    """What we refuse ourselves is not shown; the session's milters are there for its next message."""
+    ONE.answers = eom(add_header("X-N", "v"))
+    ONE.clear()
+    before = ONE.sessions
+    with Client(PORT) as c:
+        c.ehlo("mx.client.test")
+        is_eq(c.message("a@client.test", ["b@far.test"], b"X-Bad: x\r\n\r\nx\r\n").text, "550 5.7.3 bad", "refused by header_checks")
+        is_eq(c.message("a@client.test", ["b@far.test"], b"X-Drop: x\r\n\r\nx\r\n").code, 250, "discarded by header_checks")
+        is_eq(c.message("a@client.test", ["b@far.test"], b"Subject: too large\r\n\r\n" + b"x" * 78 * 60000 + b"\r\n").code, 552, "too large")
+        is_eq(c.message("a@client.test", ["b@far.test"], b"Subject: after-refusals\r\n\r\nx\r\n").code, 250, "one that is good")
+        c.cmd("QUIT")
+    is_eq(SINK.wait("after-refusals").header("X-N"), ["v"], "is changed")
+    is_eq((len(ONE.seen("eom")), len(ONE.seen("data")), ONE.sessions - before), (1, 4, 1), "the others' content was not shown")
+
+
 def sendmail(subject, *rcpts):
     LOCAL.clear()
     return GW.cmd("sendmail", "-f", "anna@client.test", *rcpts, input="Subject: %s\n\n.body\n" % subject)
@@ -271,4 +288,4 @@ def test_internal():
 
 with GW:
     GW.start()
-    run(test_changes, test_large, test_in_turn, test_envelope, test_checks, test_verdicts, test_failures, test_session_goes_on, test_local, test_internal)
+    run(test_changes, test_large, test_in_turn, test_envelope, test_checks, test_verdicts, test_failures, test_session_goes_on, test_refused_here, test_local, test_internal)
