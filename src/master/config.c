@@ -45,9 +45,9 @@ static void set_limits(struct master_service *s, int maxproc)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
+	s->forks = is_one_of(s->command, forking, ARRAY_SIZE(forking));
 	if (maxproc < 0)
-		s->sessions_max = conf_is_set("default_process_limit") ||
-					  is_one_of(s->command, forking, ARRAY_SIZE(forking))
+		s->sessions_max = conf_is_set("default_process_limit") || s->forks
 				      ? conf.default_process_limit
 				      : SESSIONS_DEFAULT;
 	else

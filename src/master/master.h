@@ -40,6 +40,7 @@ struct master_service {
 	long sessions_max;
 	int workers_max;
 	bool resident; /* started at once, not on demand */
+	bool forks;    /* each session is a process of its own */
 	bool throttled;
 	bool overlap; /* may start although an old worker has not ended yet */
 	int failures; /* in a row */

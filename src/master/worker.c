@@ -30,6 +30,25 @@ size_t workers_count(const struct master_service *s)
 	return n;
 }
 
+/* What nobody may use yet of the session limit. Sessions of draining workers count, so that a
+ * reload does not double the processes that sessions cost. */
+static long sessions_left(const struct master_service *s)
+{
+	struct worker *w;
+	long left = s->sessions_max;
+
+	LIST_FOREACH (w, &master.workers, struct worker, node) {
+		if (strcmp(w->key, s->key) == 0)
+			left -= w->draining && w->closed ? (long)w->sessions : w->limit;
+	}
+	return left;
+}
+
+static bool is_full(const struct master_service *s)
+{
+	return s->forks ? sessions_left(s) < 1 : workers_count(s) >= (size_t)s->workers_max;
+}
+
 /* Services of one process never run twice: the one of the earlier configuration has to end first.
  */
 static struct worker *predecessor(const struct master_service *s)
@@ -64,7 +83,7 @@ static bool may_start(struct master_service *s)
 {
 	struct worker *old;
 
-	if (master.stopping || s->throttled || workers_count(s) >= (size_t)s->workers_max)
+	if (master.stopping || s->throttled || is_full(s))
 		return false;
 	old = predecessor(s);
 	if (old == NULL)
@@ -97,9 +116,11 @@ static int free_slot(const struct master_service *s)
 /* The share of the session limit that a further worker gets. */
 static long limit_share(const struct master_service *s)
 {
-	long share = s->sessions_max / s->workers_max;
+	long share = s->sessions_max / s->workers_max, left;
 
-	return share + ((long)workers_count(s) < s->sessions_max % s->workers_max);
+	share += (long)workers_count(s) < s->sessions_max % s->workers_max;
+	left = s->forks ? sessions_left(s) : share;
+	return left < share ? left : share;
 }
 
 static void control_lost(struct worker *w)
@@ -115,6 +136,15 @@ static void ready(struct worker *w)
 		master_announce();
 }
 
+/* Sessions that ended may be somebody's turn. */
+static void old_loaded(const struct worker *w)
+{
+	struct master_service *s = service_find(&master.services, w->key);
+
+	if (s && s->forks)
+		workers_watch(s);
+}
+
 static void loaded(struct worker *w, const struct ipc_worker_load *m)
 {
 	w->sessions = m->sessions;
@@ -125,8 +155,10 @@ static void loaded(struct worker *w, const struct ipc_worker_load *m)
 		w->closed = true;
 		reload_progress();
 	}
-	if (w->service == NULL || w->draining)
+	if (w->service == NULL || w->draining) {
+		old_loaded(w);
 		return;
+	}
 	if (w->busy_reports >= LOAD_BUSY_REPORTS || w->sessions >= w->limit) {
 		w->busy_reports = 0;
 		workers_start(w->service);

@@ -5,7 +5,7 @@ import select
 import signal
 import socket
 
-from agent import BOUNCED, DEFERRED, SENT, Pipe
+from agent import BOUNCED, DEFERRED, SENT, Pipe, ipc
 from instance import is_gone, wait_until
 from tap import is_eq, like, ok, run
 
@@ -106,15 +106,27 @@ def test_default_limit():
 
 
 def test_reload():
-    with Pipe({"prog": "argv=SCRIPT"}, script=HOLD) as p:
+    with Pipe({"prog": "argv=SCRIPT"}, script=HOLD.replace("OUT/go", "OUT/go.${1%%@*}"), fields="- n n - 2") as p:
+        p.services[-1] += " ${recipient}"
+        p.write_config()
         p.start()
-        c = p.request("prog", "u@pipe.test")
-        wait_until(lambda: running(p), "the command")
+        old = [p.request("prog", u + "@pipe.test", client=p.connect("prog"), name=u) for u in ("a", "b")]
+        wait_until(lambda: len(running(p)) == 2, "two commands")
         p.reload()
-        other = p.request("prog", "v@pipe.test", client=p.connect("prog"))
-        wait_until(lambda: len(running(p)) == 2, "a command of the new worker")
-        open(p.path("go"), "w").close()
-        is_eq((p.answer(c)[0][0], p.answer(other)[0][0]), (SENT, SENT), "a command outlives a reload, and its result is told")
+        new = [ipc.Client(os.path.join(p.spool, "private", "prog"), 60) for _ in range(2)]
+        is_eq(len(select.select([c.sock for c in new], [], [], 1.5)[0]), 0, "commands that outlive a reload count for maxproc")
+        open(p.path("go.a"), "w").close()
+        is_eq(p.answer(old[0])[0][0], SENT, "the result of one is told")
+        wait_until(lambda: select.select([c.sock for c in new], [], [], 0)[0], "a turn of a new one")
+        is_eq(len(select.select([c.sock for c in new], [], [], 0)[0]), 1, "and one takes its place")
+        ready = next(c for c in new if select.select([c.sock], [], [], 0)[0])
+        other = next(c for c in new if c is not ready)
+        open(p.path("go.b"), "w").close()
+        is_eq(p.answer(old[1])[0][0], SENT, "of the other one too")
+        ready.recv()
+        p.request("prog", "c@pipe.test", client=ready, name="c")
+        wait_until(lambda: any(f.startswith("run.") for f in os.listdir(p.out)), "its command")
+        is_eq(other.recv()[0], "DELIVER_READY", "then there are two again")
 
 
 def test_stop():
