@@ -273,17 +273,24 @@ bool stream_input_ready(struct stream *s)
 	return true;
 }
 
-enum wait stream_wait_input(struct stream *s, int64_t deadline)
+void stream_give_back(struct stream *s)
 {
-	if (unread(s) || s->eof || s->poll->in_errno || pending(s))
-		return WAIT_OK;
-	buf_free(&s->in);
-	s->in_at = 0;
-	s->poll->in_full = false;
-	s->poll->drained = false;
+	if (unread(s) == 0) {
+		buf_free(&s->in);
+		s->in_at = 0;
+		s->poll->in_full = false;
+	}
 	if (s->out_at == s->out.n) {
 		buf_free(&s->out);
 		s->out_at = 0;
 	}
+}
+
+enum wait stream_wait_input(struct stream *s, int64_t deadline)
+{
+	if (unread(s) || s->eof || s->poll->in_errno || pending(s))
+		return WAIT_OK;
+	stream_give_back(s);
+	s->poll->drained = false;
 	return stream_poll_wait(s, ROLE_READER, WANT_READ, deadline, true);
 }

@@ -72,6 +72,8 @@ bool stream_input_ready(struct stream *s);
 /* Waits until something (or the end of file, or an error) can be read, with the buffers given back:
  * for idle sessions. With TLS, what came may turn out to be no data. May wait. */
 enum wait stream_wait_input(struct stream *s, int64_t deadline);
+/* Gives the buffers back that hold nothing, for a stream that will not be used for a while. */
+void stream_give_back(struct stream *s);
 
 /* Writing. These may wait only when STREAM_OUT_MAX bytes are gathered; the result of an earlier
  * failed write is reported by the next call. stream_flush() can be tried again after a timeout;

@@ -229,6 +229,7 @@ static struct milter_answer decide(
 struct milter_answer milter_ask(struct milter *m, enum milter_stage stage, str data)
 {
 	int64_t limit = deadline(m, stage);
+	struct milter_answer a;
 	struct err err = {0};
 	struct milter_reply r;
 	enum wait w;
@@ -247,7 +248,10 @@ struct milter_answer milter_ask(struct milter *m, enum milter_stage stage, str d
 		w = get(m, stage, &r, &err);
 	if (w != WAIT_OK)
 		return lose(m, stage, w, &err);
-	return decide(m, stage, &r);
+	a = decide(m, stage, &r);
+	if (m->io && !is_content(stage))
+		stream_give_back(m->io); /* the client may think for a while */
+	return a;
 }
 
 /* --- content */
