@@ -111,7 +111,7 @@ class Event:
 class Milter:
     """negotiate: an answer in place of the negotiation's. macros: {"mail": "{mail_addr} i"}: lists it asks for. path: a UNIX socket."""
 
-    def __init__(self, answers=None, version=6, actions=0x1ff, steps=0, macros=None, negotiate=None, path=None):
+    def __init__(self, answers=None, version=6, actions=0x1ff, steps=0, macros=None, negotiate=None, path=None, host="127.0.0.1"):
         self.answers, self.version, self.actions, self.steps = answers or {}, version, actions, steps
         self.macros, self.negotiate = macros or {}, negotiate
         self.events, self.offers, self.sessions, self.open, self.lock = [], [], 0, 0, threading.Lock()
@@ -121,8 +121,9 @@ class Milter:
             self.listener.listen(100)
             self.where = "unix:" + path
         else:
-            self.listener = socket.create_server(("127.0.0.1", 0), backlog=1000)
-            self.where = "inet:127.0.0.1:%d" % self.listener.getsockname()[1]
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self.listener = socket.create_server((host, 0), family=family, backlog=1000)
+            self.where = "inet:%s:%d" % ("[%s]" % host if ":" in host else host, self.listener.getsockname()[1])
         threading.Thread(target=self.accept, daemon=True).start()
 
     def stop(self):

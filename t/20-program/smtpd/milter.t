@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from instance import Instance, free_port
 from milter import (ACCEPT, CONN_FAIL, DISCARD, NO, NO_REPLY, REJECT, REJECTED_RCPT, SHUTDOWN, SKIP, TEMPFAIL, Milter, reply)
 from smtp import Client
-from tap import is_eq, like, ok, run
+from tap import is_eq, like, ok, run, skip
 
 state = {}
 
@@ -25,7 +25,12 @@ DIR = tempfile.TemporaryDirectory()
 os.chmod(DIR.name, 0o755)
 LOCAL = Milter({"mail": reply("550 5.7.1 local")}, path=DIR.name + "/m")
 os.chmod(DIR.name + "/m", 0o777)
-PORT, TWO, ALL, SILENT, MAPS, NONE, SOFT, UNIX = (free_port() for _ in range(8))
+NAMED = Milter({"mail": REJECT})
+try:
+    SIX = Milter({"mail": REJECT}, host="::1")
+except OSError:
+    SIX = None
+PORT, TWO, ALL, SILENT, MAPS, NONE, SOFT, UNIX, NAME, V6 = (free_port() for _ in range(10))
 SMTPD = "%d inet n - n - - smtpd -o smtpd_milters=%s"
 MAIN = {"smtpd_relay_restrictions": "permit_mynetworks, reject", "smtpd_peername_lookup": "no", "smtpd_error_sleep_time": "0", "relayhost": "[127.0.0.1]:9",
         "smtpd_recipient_restrictions": "check_recipient_access inline:{{no@far.test=REJECT we do not like it}, {drop@far.test=DISCARD}}, permit",
@@ -33,7 +38,7 @@ MAIN = {"smtpd_relay_restrictions": "permit_mynetworks, reject", "smtpd_peername
 GW = Instance(main=MAIN, services=[
     SMTPD % (PORT, M.where), SMTPD % (TWO, M.where + "," + SECOND.where), SMTPD % (ALL, WANTS_ALL.where), SMTPD % (SILENT, QUIET.where),
     SMTPD % (MAPS, M.where) + " -o { smtpd_milter_maps = inline:{ 127.0.0.8=DISABLE, { 127.0.0.9 = { %s, default_action=accept } }, 127.0.0.7=oops } }"
-    % SECOND.where, SMTPD % (UNIX, LOCAL.where), SMTPD % (NONE, M.where) + " -o receive_override_options=no_milters", SMTPD % (SOFT, M.where) + " -o soft_bounce=yes"])
+    % SECOND.where, SMTPD % (UNIX, LOCAL.where), SMTPD % (NAME, NAMED.where.replace("127.0.0.1", "localhost")), SMTPD % (V6, SIX.where if SIX else M.where), SMTPD % (NONE, M.where) + " -o receive_override_options=no_milters", SMTPD % (SOFT, M.where) + " -o soft_bounce=yes"])
 
 
 def set_state(**answers):
@@ -227,7 +232,12 @@ def test_by_client():
     is_eq(M.names(), [], "no_milters")
 
 
-def test_unix():
+def test_addresses():
+    is_eq(codes(NAME)[2], 550, "a name")
+    if SIX:
+        is_eq(codes(V6)[2], 550, "IPv6")
+    else:
+        skip("IPv6", "there is none")
     is_eq(codes(UNIX)[2], 550, "a UNIX socket")
 
 
@@ -244,4 +254,4 @@ def test_bdat():
 
 with GW:
     GW.start()
-    run(test_events, test_connect, test_helo, test_envelope, test_discard, test_two, test_rejected_rcpt, test_macros, test_quiet, test_xclient, test_by_client, test_unix, test_bdat)
+    run(test_events, test_connect, test_helo, test_envelope, test_discard, test_two, test_rejected_rcpt, test_macros, test_quiet, test_xclient, test_by_client, test_addresses, test_bdat)
