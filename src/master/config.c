@@ -172,6 +172,11 @@ int services_load(struct list *out, struct err *err)
 			r = -1;
 			break;
 		}
+		if (cf.v[i].repeated)
+			log_warn(
+			    "duplicate master.cf entry for service \"%s\" (%s) -- using the last "
+			    "entry",
+			    cf.v[i].name, cf.v[i].name);
 		s = service_new(&cf.v[i]);
 		if (access(s->path, X_OK) < 0) {
 			buf_printf(

@@ -148,6 +148,7 @@ static void add_service(struct mastercf *m, struct mastercf_service *s)
 	if (old) {
 		service_free(old);
 		*old = *s;
+		old->repeated = true;
 		return;
 	}
 	m->v = mem_realloc(m->v, (m->n + 1) * sizeof(*m->v));

@@ -20,7 +20,8 @@ struct mastercf_service {
 	char **args; /* words behind it, {...} groups already opened; "-o" "name=value" stay two
 			words */
 	size_t nargs;
-	int line; /* where the entry begins */
+	int line;      /* where the entry begins */
+	bool repeated; /* an earlier entry of the same name gave way to it */
 };
 struct mastercf {
 	struct mastercf_service *v;

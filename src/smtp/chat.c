@@ -58,9 +58,11 @@ static enum reply_state take_line(struct conn *c, str line)
 		line.n--;
 	if (!maps_empty(reply_filter)) {
 		enum table_result r = maps_get(reply_filter, line, &changed, &err);
-		if (r == TABLE_FOUND)
+		if (r == TABLE_FOUND) {
+			log_info("%s: replacing server reply \"%.*s\" with \"%s\"", c->relay,
+			    STR_FMT(str_head(line, LINE_KEPT)), buf_text(&changed));
 			line = buf_view(&changed);
-		else if (r == TABLE_ERROR)
+		} else if (r == TABLE_ERROR)
 			log_warn("smtp_reply_filter: %s", err.text);
 	}
 	state = reply_line(&c->reply, line);

@@ -98,6 +98,17 @@ static uint64_t discard_mask(const struct host *h)
 	return mask;
 }
 
+static void log_discarded(uint64_t mask)
+{
+	struct buf names = {0};
+
+	if (!(mask & ~(uint64_t)EHLO_SILENT_DISCARD) || (mask & EHLO_SILENT_DISCARD))
+		return;
+	ehlo_print(&names, mask);
+	log_info("discarding EHLO keywords: %s", buf_text(&names));
+	buf_free(&names);
+}
+
 static void take_caps(struct conn *c, const struct host *h)
 {
 	uint64_t discard = discard_mask(h);
@@ -105,6 +116,7 @@ static void take_caps(struct conn *c, const struct host *h)
 
 	for (unsigned i = 1; reply_get_line(&c->reply, i, &line); i++)
 		ehlo_cap(&c->caps, line);
+	log_discarded(discard);
 	c->caps.mask &= ~discard;
 	if (c->caps.mask & EHLO_XFORWARD)
 		c->xforward = xforward_attrs(c->caps.xforward);

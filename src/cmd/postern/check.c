@@ -1,6 +1,7 @@
 /* What "postern check" looks at before every start. */
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/hostaddr.h"
 #include "cmd/postern/postern.h"
 #include "log/log.h"
 #include "param/mastercf.h"
@@ -35,6 +36,13 @@ static void check_accounts(void)
 	if (getgrnam(conf.setgid_group) == NULL)
 		log_fatal("file %s/main.cf: parameter setgid_group: group %s not found", conf_dir(),
 		    conf.setgid_group);
+}
+
+static void check_hostname(void)
+{
+	if (!hostname_valid(str_of(conf.myhostname), NULL))
+		log_fatal("file %s/main.cf: parameter myhostname: bad parameter value: %s",
+		    conf_dir(), conf.myhostname);
 }
 
 static void check_config_file(const char *name)
@@ -128,6 +136,7 @@ static void check_log_file(void)
 
 void check_system(void)
 {
+	check_hostname();
 	check_accounts();
 	check_config_file("main.cf");
 	check_config_file("master.cf");
