@@ -4,7 +4,7 @@ import os
 import re
 
 from agent import BOUNCED, DEFERRED, SENT, USER, Pipe
-from tap import is_eq, like, ok, run
+from tap import is_eq, like, ok, run, skip
 
 WIRE = b"Subject: x\r\n\r\nFrom me\r\n..dot\r\n..\r\nlast\r\n"
 PLAIN = b"Subject: x\n\nFrom me\n.dot\n.\nlast\n"
@@ -66,6 +66,16 @@ def test_surroundings():
             is_eq(open(p.path("env.root")).readline(), "/usr\n", "and a directory in it")
 
 
+def test_chroot_column():
+    if os.geteuid() != 0:
+        skip("the chroot column", "not root")
+        return
+    with Pipe({"prog": "argv=/bin/true"}, fields="- n y - -") as p:
+        p.start()
+        is_eq(p.deliver("prog", "u@pipe.test")[1:], ("4.3.0", "temporary failure: cannot execute /bin/true: No such file or directory"),
+              "a service in a chroot finds its commands there")
+
+
 def test_results():
     script = """cat >/dev/null; case $1 in
 ok) echo done; echo well;; temp) echo later >&2; exit 75;; gone) exit 67;; soft) echo 4.2.2 full; exit 69;; odd) exit 3;; sig) kill -TERM $$;;
@@ -123,4 +133,4 @@ def test_start():
                 s.close()
 
 
-run(test_input, test_arguments, test_surroundings, test_results, test_without_command, test_start)
+run(test_input, test_arguments, test_surroundings, test_chroot_column, test_results, test_without_command, test_start)
