@@ -13,7 +13,7 @@ static struct checks tables = {
 };
 
 /* One table for all that milters add, whatever its class. */
-static struct checks milter_tables = {.where = C_CLEANUP,
+static struct checks milter_tables = {.where = C_MILTER,
     .params = {"milter_header_checks", "milter_header_checks", "milter_header_checks",
 	"milter_header_checks"}};
 
@@ -132,6 +132,8 @@ static bool look(struct message *m, const struct checks *in, enum check_class cl
 		why = r->action == CHECK_REJECT ? refusal(m, r->text)
 		      : r->text.n		? arena_cstr(&m->arena, r->text)
 						: NULL;
+		if (in == &milter_tables)
+			verb = arena_printf(&m->arena, "milter-header-%s", verb);
 		checks_log(m, verb, check_class_name(class), text, why);
 	}
 	act(m, r->action, r->text);
@@ -161,12 +163,11 @@ bool checks_milter_field(struct message *m, str *text)
 {
 	struct check_result r = {0};
 
-	if (m->status != CLEANUP_OK || !look(m, &milter_tables, CHECK_HEADER, *text, &r)) {
-		check_result_free(&r);
+	if (!m->checking || m->status != CLEANUP_OK)
 		return true;
-	}
+	look(m, &milter_tables, CHECK_HEADER, *text, &r);
 	if (r.prepend)
-		log_warn("%s: PREPEND in milter_header_checks is ignored", m->id);
+		log_warn("the milter_header/body_checks prepend action is not implemented");
 	if (r.replace)
 		*text = arena_str(&m->arena, r.text);
 	check_result_free(&r);

@@ -162,6 +162,7 @@ static void show(struct judge *j, struct milter_chain *chain)
 	if (!content)
 		return;
 	j->stage = "END-OF-MESSAGE";
+	m->checking = true; /* milter_header_checks */
 	a = milter_message_run(chain, content, &milter_env_ops, m);
 	obey(j, &a);
 	if (m->status == CLEANUP_OK && !m->discard && milter_message_changed(content))

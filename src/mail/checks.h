@@ -7,7 +7,7 @@
 #include "mail/mime.h"
 #include "table/table.h"
 
-enum { C_CLEANUP = 1 << 0, C_CLIENT = 1 << 1 };
+enum { C_CLEANUP = 1 << 0, C_CLIENT = 1 << 1, C_MILTER = 1 << 2 };
 enum check_action {
 	CHECK_NONE = 0, /* no table has the text, or its result is no valid action (warned of) */
 #define CHECK(NAME, where) CHECK_##NAME,
@@ -17,7 +17,7 @@ enum check_action {
 enum check_class { CHECK_HEADER, CHECK_MIME, CHECK_NESTED, CHECK_BODY, CHECK_CLASSES };
 
 struct checks {
-	unsigned where;			   /* C_CLEANUP or C_CLIENT */
+	unsigned where;			   /* C_* */
 	const char *params[CHECK_CLASSES]; /* names of the parameters */
 	const char *lists[CHECK_CLASSES];  /* their values */
 	struct maps *maps[CHECK_CLASSES];  /* set by checks_open() */

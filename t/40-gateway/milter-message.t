@@ -136,7 +136,7 @@ def test_checks():
     mail("x", head=b"X-Refuse: not mine\r\n")
     m = SINK.wait("checked")
     is_eq((m.header("X-None"), m.header("X-Old"), m.header("X-New"), m.header("X-Refuse")), ([], [], ["o"], ["not mine"]), "milter_header_checks: IGNORE, REPLACE, not for others")
-    GW.wait_log(r": warning: header X-Say: hello from .*\[127\.0\.0\.1\]; from=<a@client\.test> to=<b@far\.test> proto=ESMTP helo=<mx\.client\.test>: said hello")
+    GW.wait_log(r": milter-header-warning: header X-Say: hello from .*\[127\.0\.0\.1\]; from=<a@client\.test> to=<b@far\.test> proto=ESMTP helo=<mx\.client\.test>: said hello")
     ONE.answers = eom(add_header("X-Refuse", "r"))
     is_eq(mail("x").text, "550 5.7.2 not with this", "REJECT")
     ONE.answers = eom(add_header("X-Elsewhere", "e"), change_header(1, "Subject", "elsewhere"))
