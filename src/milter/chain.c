@@ -49,10 +49,10 @@ void milter_chain_free(struct milter_chain *c)
 	free(c);
 }
 
-bool milter_chain_alive(const struct milter_chain *c)
+bool milter_chain_wants_message(const struct milter_chain *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (c->v[i].state != MILTER_PASSED_ALL)
+		if (c->v[i].state == MILTER_READY || c->v[i].refusal)
 			return true;
 	return false;
 }

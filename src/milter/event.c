@@ -57,13 +57,16 @@ static struct milter_answer lose(
 /* --- asking */
 
 /* Macros and packet go into the stream together. */
-static enum wait put(struct milter *m, enum milter_stage stage, str data, int64_t limit)
+static enum wait put(struct milter *m, enum milter_stage stage, str data)
 {
 	struct buf out = {0};
+	int64_t limit;
 	size_t at;
 	enum wait w;
 
-	milter_put_macros(m, stage, &out);
+	milter_put_macros(m, stage, &out); /* may wait, but not for the milter */
+	m->asked_us = clock_mono_us();
+	limit = deadline(m, stage);
 	at = milter_packet_begin(&out, milter_stages[stage].cmd);
 	if (data.n < 1024) {
 		buf_str(&out, data);
@@ -199,8 +202,9 @@ static struct milter_answer out_of_turn(
 static struct milter_answer decide(
     struct milter *m, enum milter_stage stage, const struct milter_reply *r)
 {
-	if (r->kind != MILTER_IS_CONTINUE && r->kind <= MILTER_IS_SHUTDOWN &&
-	    r->kind != MILTER_IS_REPLYCODE)
+	/* Reply codes and failures have lines that say more. */
+	if ((r->kind >= MILTER_IS_ACCEPT && r->kind <= MILTER_IS_SKIP) ||
+	    r->kind == MILTER_IS_SHUTDOWN)
 		milter_log(m, stage, milter_kind_name(r->kind), (str){NULL, 0});
 	switch (r->kind) {
 	case MILTER_IS_CONTINUE:
@@ -228,7 +232,6 @@ static struct milter_answer decide(
 
 struct milter_answer milter_ask(struct milter *m, enum milter_stage stage, str data)
 {
-	int64_t limit = deadline(m, stage);
 	struct milter_answer a;
 	struct err err = {0};
 	struct milter_reply r;
@@ -238,10 +241,9 @@ struct milter_answer milter_ask(struct milter *m, enum milter_stage stage, str d
 		return milter_standing(m);
 	if (m->state != MILTER_READY || !milter_wants(m, stage))
 		return go_on(m);
-	m->asked_us = clock_mono_us();
-	w = put(m, stage, data, limit);
+	w = put(m, stage, data);
 	if (w == WAIT_OK && !(gathers(stage) && !answers(m, stage)))
-		w = stream_flush(m->io, limit);
+		w = stream_flush(m->io, deadline(m, stage));
 	if (w == WAIT_OK && !answers(m, stage))
 		return go_on(m);
 	if (w == WAIT_OK)
@@ -332,13 +334,10 @@ enum milter_go milter_body(struct milter *m, str piece, struct milter_answer *a)
 enum milter_go milter_eom(struct milter *m, struct milter_answer *a)
 {
 	struct err err = {0};
-	int64_t limit = deadline(m, STAGE_EOM);
-	enum wait w;
+	enum wait w = put(m, STAGE_EOM, STR(""));
 
-	m->asked_us = clock_mono_us();
-	w = put(m, STAGE_EOM, STR(""), limit);
 	if (w == WAIT_OK)
-		w = stream_flush(m->io, limit);
+		w = stream_flush(m->io, deadline(m, STAGE_EOM));
 	*a = w == WAIT_OK ? go_on(m) : lose(m, STAGE_EOM, w, &err);
 	return after(m, STAGE_EOM, a);
 }

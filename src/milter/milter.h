@@ -48,8 +48,9 @@ struct milter_chain *milter_chain_new(
     const struct milters *m, milter_macro macro, void *ctx, const char *log_client);
 /* Says QUIT to those that are connected, and frees it. NULL is allowed. May wait a moment. */
 void milter_chain_free(struct milter_chain *c);
-/* Whether any milter still wants to see something of this session. */
-bool milter_chain_alive(const struct milter_chain *c);
+/* Whether any milter has a say about the present message: one that wants to see it, or has refused
+ * the session. */
+bool milter_chain_wants_message(const struct milter_chain *c);
 
 /* Events, in the order of the session; each is sent to those milters that did not decline it. Every
  * decision other than to go on is logged here, with milter, stage and time, under the queue ID that

@@ -301,7 +301,7 @@ void milters_abort(struct session *s)
 
 bool milters_want_message(const struct session *s)
 {
-	return asked(s) && milter_chain_alive(s->milters);
+	return asked(s) && milter_chain_wants_message(s->milters);
 }
 
 bool milters_message(

@@ -123,6 +123,7 @@ static void whole(const struct milters *list)
 	is_int(milter_eom_reply(m, &r, &a), MILTER_END, "verdict");
 	is_int(a.verdict, MILTER_CONTINUE, "continue");
 	ok(!milter_chain_message(c, 0, &a), "it is done with this message");
+	ok(!milter_chain_wants_message(c), "nobody else is there");
 	milter_abort(c);
 	ok(milter_chain_message(c, 0, &a), "but not with the next");
 	milter_chain_free(c);
