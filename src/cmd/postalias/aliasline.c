@@ -99,6 +99,12 @@ static bool is_word(const struct token *t)
 	return t->kind != TOKEN_SPECIAL && t->kind != TOKEN_END;
 }
 
+/* The bar of |"command with arguments" belongs to what follows. */
+static bool is_bar(const struct token *t)
+{
+	return t->kind == TOKEN_ATOM && str_eq(buf_view(&t->text), STR("|"));
+}
+
 static void put_quoted(struct buf *out, const struct buf *text)
 {
 	buf_char(out, '"');
@@ -163,7 +169,7 @@ const char *aliasline_parse(str line, struct buf *key, struct buf *value)
 		if (t.kind == TOKEN_END)
 			break;
 		put_token(value, &t, after_word, true);
-		after_word = is_word(&t);
+		after_word = is_word(&t) && !is_bar(&t);
 	}
 	if (value->n == 0)
 		what = "need name:value pair";

@@ -23,7 +23,12 @@ static void field(void *ctx, enum mime_class class, const struct header_row *row
 
 static void header_end(void *ctx, str line, bool at_end)
 {
-	(void)ctx, (void)line, (void)at_end;
+	struct query *q = ctx;
+
+	(void)line;
+	/* The line between is the body's. */
+	if (message_options.body && !at_end)
+		tool_show_found(q->t, q->v, q->n, STR(""), true);
 }
 
 static void body_line(void *ctx, str piece, unsigned which)
@@ -31,7 +36,7 @@ static void body_line(void *ctx, str piece, unsigned which)
 	struct query *q = ctx;
 
 	(void)which;
-	if (message_options.body && piece.n)
+	if (message_options.body)
 		tool_show_found(q->t, q->v, q->n, piece, true);
 }
 

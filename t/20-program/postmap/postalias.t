@@ -47,7 +47,7 @@ def test_file():
 def test_values():
     for text, want in (("x<y>", "x <y>"), ("x :y", "x:y"), ("(c)(d)", "(c) (d)"), ('"a""b"', '"a" "b"'), ("x , , y", "x, , y"),
                        ("a\\ b", '"a b"'), ('"a\\b"', '"ab"'), ("[a\\]b]", "[a]b]"), ("[a", "[a]"), ("(a(b)c) d", "(a(b)c) d"),
-                       ('"|cmd \\\\x"', '"|cmd \\\\x"'), ("a  b\tc", "a b c"), ('"open', '"open"'), ("x\\", "x"), ("x ! y", "x!y"),
+                       ('"|cmd \\\\x"', '"|cmd \\\\x"'), ("a  b\tc", "a b c"), ('|"cmd x", y', '|"cmd x", y'), ('| "cmd x"', '|"cmd x"'), ('x"y z"', 'x "y z"'), ('"open', '"open"'), ("x\\", "x"), ("x ! y", "x!y"),
                        ("a@b , <c@d>, N <e@f>", "a@b, <c@d>, N <e@f>"), ("/file name", "/file name"), ("(open", "(open")):
         is_eq(values(text), want, "value " + text)
 

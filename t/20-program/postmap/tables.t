@@ -175,6 +175,7 @@ def test_message():
     is_eq(postmap("-bq", "-", rules, input=mail).stdout.count("\ttype\n"), 2, "-b: all lines behind the header")
     is_eq(postmap("-bmq", "-", rules, input=mail).stdout, "some body\tb\nmore body\tb\n", "-bm: but not headers of parts")
     is_eq(postmap("-bhmq", "-", rules, input=mail).stdout.count("\n"), 9, "both")
+    is_eq(postmap("-bq", "-", "static:x", input="Subject: y\n\na\n\nb\n").stdout, "\tx\na\tx\n\tx\nb\tx\n", "-b: empty lines too, the one that ends the header first")
     is_eq(postmap("-hq", "-", rules, input=b"Subject: \xff\n\nx\n").returncode, 0, "bytes that are no UTF-8")
     like(postmap("-bq", "x", rules).stderr, r'fatal: specify -b -h or -m only with "-q -"', "not with a key")
 
