@@ -253,7 +253,7 @@ static void put_reason(struct buf *out, char class, str printed)
 	buf_free(&full);
 }
 
-static void trouble(struct check_result *r, const char *why)
+static void trouble(struct check_outcome *r, const char *why)
 {
 	r->verdict = CHECK_DEFER;
 	buf_clear(&r->text);
@@ -268,7 +268,7 @@ static bool was_fed(const struct run *run)
 	       (run->fed == WAIT_ERROR && run->fed_errno == EPIPE && !run->content);
 }
 
-static void judge(struct run *run, int status, struct check_result *r)
+static void judge(struct run *run, int status, struct check_outcome *r)
 {
 	struct err err = {0};
 
@@ -288,13 +288,13 @@ static void judge(struct run *run, int status, struct check_result *r)
 }
 
 void check_run(
-    const struct check *c, struct spool *message, const char *const *env, struct check_result *r)
+    const struct check *c, struct spool *message, const char *const *env, struct check_outcome *r)
 {
 	struct run run = {.check = c, .message = message};
 	struct err err = {0};
 	int status;
 
-	*r = (struct check_result){.verdict = CHECK_PASS};
+	*r = (struct check_outcome){.verdict = CHECK_PASS};
 	if (!c->argv || !c->argv[0])
 		return;
 	run.deadline = deadline_in(c->seconds * 1000L);
@@ -312,7 +312,7 @@ void check_run(
 	buf_free(&run.text);
 }
 
-void check_result_free(struct check_result *r)
+void check_outcome_free(struct check_outcome *r)
 {
 	buf_free(&r->text);
 	spool_free(r->content);

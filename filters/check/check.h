@@ -25,7 +25,7 @@ struct check {
 enum check_verdict { CHECK_PASS, CHECK_REFUSE, CHECK_DISCARD, CHECK_DEFER };
 const char *check_verdict_name(enum check_verdict v); /* "pass", "refuse", ... */
 
-struct check_result {
+struct check_outcome {
 	enum check_verdict verdict;
 	struct buf text;       /* "5.7.1 why", printable; "" when it passes */
 	struct spool *content; /* takes the message's place; NULL: it stays as it is */
@@ -35,8 +35,8 @@ struct check_result {
 const char *const *check_command(const char *line);
 /* message: in wire form, ended. env: "NAME=value" beside a PATH, ends with NULL. May wait. */
 void check_run(
-    const struct check *c, struct spool *message, const char *const *env, struct check_result *r);
-void check_result_free(struct check_result *r);
+    const struct check *c, struct spool *message, const char *const *env, struct check_outcome *r);
+void check_outcome_free(struct check_outcome *r);
 
 /* Gives a message in wire form to a pipe, as lines that end in LF. WAIT_ERROR with EPIPE when the
  * reader does not want all of it. May wait. */

@@ -184,7 +184,7 @@ static const char *const *environment(void)
 
 static int filter(struct spool *message)
 {
-	struct check_result r;
+	struct check_outcome r;
 	int code;
 
 	check_run(&check, message, environment(), &r);
@@ -195,7 +195,7 @@ static int filter(struct spool *message)
 	else
 		code = say(r.verdict == CHECK_REFUSE ? EX_UNAVAILABLE : EX_TEMPFAIL, "%s",
 		    buf_text(&r.text));
-	check_result_free(&r);
+	check_outcome_free(&r);
 	return code;
 }
 

@@ -62,10 +62,10 @@ static const char *const *environment(struct session *s)
 	return env;
 }
 
-static void judge(struct session *s, struct spool *message, struct check_result *r)
+static void judge(struct session *s, struct spool *message, struct check_outcome *r)
 {
 	if (sema_take(&setup.checks, session_deadline()) != WAIT_OK) {
-		*r = (struct check_result){.verdict = CHECK_DEFER};
+		*r = (struct check_outcome){.verdict = CHECK_DEFER};
 		buf_cstr(&r->text, "4.3.2 Content filter: too busy");
 		return;
 	}
@@ -124,7 +124,7 @@ static void give_up(struct session *s, const char *code, str text)
 
 static void conclude(struct session *s, struct spool *message)
 {
-	struct check_result r;
+	struct check_outcome r;
 
 	judge(s, message, &r);
 	log_info("from=<%.*s>, nrcpt=%zu, client=%s[%s], size=%llu, verdict=%s%s%s",
@@ -139,7 +139,7 @@ static void conclude(struct session *s, struct spool *message)
 		give_up(s, "250", STR("2.7.1 Ok: discarded"));
 	else if (transmit(s, r.content ? r.content : message))
 		session_pass(s, s->lmtp ? s->nrcpts : 1);
-	check_result_free(&r);
+	check_outcome_free(&r);
 }
 
 void content_receive(struct session *s)

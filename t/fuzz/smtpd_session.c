@@ -1,7 +1,8 @@
 /* An SMTP session with whatever a client may send: rewrite and cleanup are played by this process.
  * Replies stay well-formed lines, and nothing that was not accepted reaches cleanup.
  *
- * The first two bytes choose the configuration and how the input is cut. */
+ * The first two bytes choose the configuration and how the input is cut; and whether mail goes to
+ * cleanup or to a before-queue filter, which never sees a line that could be two. */
 // with: src/smtpd/access_action.c src/smtpd/attrs.c src/smtpd/check_access.c src/smtpd/check_client.c src/smtpd/check_dest.c src/smtpd/check_domain.c src/smtpd/check_generic.c src/smtpd/check_hosts.c
 // with: src/smtpd/check_login.c src/smtpd/check_policy.c src/smtpd/check_rbl.c src/smtpd/check_syntax.c src/smtpd/check_unlisted.c src/smtpd/cmd_auth.c src/smtpd/cmd_bdat.c src/smtpd/cmd_data.c src/smtpd/cmd_ehlo.c
 // with: src/smtpd/cmd_etrn.c src/smtpd/cmd_helo.c src/smtpd/cmd_mail.c src/smtpd/cmd_noop.c src/smtpd/cmd_quit.c src/smtpd/cmd_rcpt.c src/smtpd/cmd_rset.c src/smtpd/cmd_starttls.c
@@ -50,7 +51,8 @@ static const char settings[] =
     "permit\n"
     "smtpd_relay_restrictions = reject_unauth_destination\n"
     "smtpd_data_restrictions = reject_multi_recipient_bounce\n"
-    "smtpd_etrn_restrictions = reject\n";
+    "smtpd_etrn_restrictions = reject\n"
+    "smtpd_proxy_filter = unix:filter\n";
 
 static bool began; /* cleanup has a message that has not ended */
 
@@ -97,6 +99,34 @@ static void answer_cleanup(struct stream *s)
 	}
 }
 
+/* A before-queue filter that takes what it likes, one line after the other. */
+static void answer_filter(struct stream *s)
+{
+	bool content = false;
+	str line, say = STR("220 filter\r\n");
+
+	while (stream_write(s, say.p, say.n, FOREVER) == WAIT_OK &&
+	       stream_flush(s, FOREVER) == WAIT_OK &&
+	       stream_gets(s, 1 << 20, &line, FOREVER) == WAIT_OK) {
+		if (!str_ends(line, STR("\r\n")) ||
+		    (!content && str_chr(line, '\r') + 2 < (ptrdiff_t)line.n))
+			abort();
+		say = STR("250 ok\r\n");
+		if (content && !str_eq(line, STR(".\r\n")))
+			say = STR("");
+		else if (content)
+			content = false;
+		else if (str_starts(line, STR("EHLO")))
+			say = STR("250-filter\r\n250 XFORWARD NAME ADDR PORT HELO IDENT PROTO "
+				  "SOURCE\r\n");
+		else if (str_starts(line, STR("RCPT")) && str_find(line, STR("no")) >= 0)
+			say = STR("550-5.1.1 a\r\n550 5.1.1 b\r\n");
+		else if (str_starts(line, STR("DATA")))
+			content = true, say = STR("354 go\r\n");
+	}
+}
+
+static struct fakeservice filter_service = {.path = "filter", .serve = answer_filter};
 static struct fakeservice rewrite_service = {.path = "private/rewrite", .serve = answer_rewrite};
 static struct fakeservice cleanup_service = {.path = "public/cleanup", .serve = answer_cleanup};
 
@@ -212,6 +242,7 @@ static void start(void)
 	smtpd_setup();
 	fakeservice_start(&rewrite_service);
 	fakeservice_start(&cleanup_service);
+	fakeservice_start(&filter_service);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -222,6 +253,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	start();
 	configure(data[0]);
+	conf.smtpd_proxy_filter = data[1] < 128 && data[1] % 4 == 3 ? "unix:filter" : "";
 	in = (struct input){
 	    .bytes = str_mem(data + 2, size - 2),
 	    .piece = data[1] < 128 ? 4096 : (size_t)data[1] - 127,
