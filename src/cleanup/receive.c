@@ -56,6 +56,7 @@ static void message_free(struct message *m)
 	free(m->given);
 	free(m->early);
 	milter_forget(m);
+	buf_free(&m->milters.state);
 	htab_free(&m->seen_rcpts, NULL);
 	htab_free(&m->unwanted, NULL);
 	arena_free(&m->arena);
