@@ -98,6 +98,8 @@ void cmd_xclient(struct session *s, str args)
 	}
 	n = attrs_parse(s, "XCLIENT", args, rows, &a, attr, ARRAY_SIZE(attr));
 	if (n > 0) {
+		bool speaks_for_others = s->xforward;
+
 		transaction_reset(s);
 		forwarded_reset(s);
 		session_set_helo(s, (str){NULL, 0});
@@ -105,6 +107,7 @@ void cmd_xclient(struct session *s, str args)
 		apply_all(s, attr, n);
 		peer_copy(s);
 		peer_rights(s);
+		s->xforward = speaks_for_others; /* a proxy's right, not that of its clients */
 		session_greet(s);
 	}
 	arena_free(&a);

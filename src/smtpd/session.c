@@ -242,6 +242,18 @@ static bool identify(struct session *s, const struct hostaddr *peer)
 	return true;
 }
 
+/* Whoever the proxy speaks for will know that it is not its fault. */
+static void turn_away(struct session *s)
+{
+	char text[512];
+	int n = snprintf(
+	    text, sizeof(text), "421 4.3.0 %.400s Server local error\r\n", conf.myhostname);
+	int64_t deadline = deadline_in(1000);
+
+	stream_write(s->io, text, (size_t)n, deadline);
+	stream_flush(s->io, deadline);
+}
+
 static void serve(struct session *s)
 {
 	log_smtpd_connect(s->client.namaddr);
@@ -263,6 +275,8 @@ void session_run(struct stream *io, const struct hostaddr *peer)
 	s->protocol = "SMTP";
 	if (identify(s, peer))
 		serve(s);
+	else
+		turn_away(s);
 	forwarded_reset(s);
 	session_set_helo(s, LOG_NONE);
 	buf_free(&s->verdict);
