@@ -81,10 +81,10 @@ static void put_action(struct cleanup *c, const char *action, str value)
 
 /* What is on hold that was meant for the before-queue filter goes through it when it is released.
  */
-static str filter_of(const struct session *s)
+static str filter_of(struct session *s)
 {
 	if (proxy_configured())
-		return proxy_as_filter();
+		return proxy_as_filter(&s->tx.arena);
 	return s->tx.act.filter.n ? s->tx.act.filter : str_of(conf.content_filter);
 }
 

@@ -25,7 +25,6 @@ static const struct name_row option_names[] = {{"speed_adjust", SPEED_ADJUST}, {
 static struct endpoint where;
 static int port;
 static uint64_t options;
-static struct buf as_filter;
 
 void proxy_setup(void)
 {
@@ -41,10 +40,6 @@ void proxy_setup(void)
 		where.host = STR("localhost");
 	if (names_mask(option_names, str_of(conf.smtpd_proxy_options), &options, &err) < 0)
 		log_fatal("smtpd_proxy_options: %s", err.text);
-	if (where.is_unix)
-		buf_printf(&as_filter, "smtp:unix:%.*s", STR_FMT(where.path));
-	else
-		buf_printf(&as_filter, "smtp:[%.*s]:%d", STR_FMT(where.host), port);
 }
 
 bool proxy_configured(void)
@@ -57,12 +52,32 @@ bool proxy_late(void)
 	return options & SPEED_ADJUST;
 }
 
-str proxy_as_filter(void)
+/* --- connecting */
+
+static enum dns_status find_host(
+    struct arena *a, struct hostaddr **list, size_t *n, struct err *err)
 {
-	return buf_view(&as_filter);
+	return dns_host_lookup(arena_cstr(a, where.host), AF_UNSPEC, a, list, n, err);
 }
 
-/* --- connecting */
+str proxy_as_filter(struct arena *a)
+{
+	struct hostaddr *list;
+	char text[HOSTADDR_TEXT];
+	struct err err;
+	size_t n, at = 0;
+
+	if (where.is_unix)
+		return str_of(arena_printf(a, "smtp:unix:%.*s", STR_FMT(where.path)));
+	if (find_host(a, &list, &n, &err) == DNS_OK && n > 0) {
+		/* Of "localhost" most filters listen on the one of IPv4 only. */
+		while (at + 1 < n && list[at].sa.sa_family != AF_INET)
+			at++;
+		return str_of(
+		    arena_printf(a, "smtp:[%s]:%d", hostaddr_text(&list[at], text), port));
+	}
+	return str_of(arena_printf(a, "smtp:[%.*s]:%d", STR_FMT(where.host), port));
+}
 
 static struct stream *connect_inet(struct err *err)
 {
@@ -72,7 +87,7 @@ static struct stream *connect_inet(struct err *err)
 	struct arena a = {0};
 	size_t n = 0;
 
-	if (dns_host_lookup(arena_cstr(&a, where.host), AF_UNSPEC, &a, &list, &n, err) != DNS_OK) {
+	if (find_host(&a, &list, &n, err) != DNS_OK) {
 		log_warn("host or service %s not found: %s", conf.smtpd_proxy_filter, err->text);
 		err->code = EADDRNOTAVAIL;
 		n = 0;

@@ -17,8 +17,10 @@ void proxy_setup(void);
 bool proxy_configured(void);
 /* smtpd_proxy_options = speed_adjust: it is not spoken to before the whole message is here. */
 bool proxy_late(void);
-/* The filter as a transport and next hop for content_filter: "smtp:[127.0.0.1]:10025". */
-str proxy_as_filter(void);
+/* The filter as a transport and next hop for content_filter, "smtp:[127.0.0.1]:10025", in the
+ * arena: with the address that its name has for this host, which the DNS need not know. May wait.
+ */
+str proxy_as_filter(struct arena *a);
 
 /* Connects and goes as far as MAIL. Never NULL; ask proxy_failed(). May wait. */
 struct proxy *proxy_open(struct session *s, str mail_args);

@@ -67,7 +67,7 @@ MILTER = Milter(lambda m: [(b"c", b"")])
 GW = Instance(main={"relayhost": "[127.0.0.1]:%d" % DOWN, "smtpd_peername_lookup": "no", "smtpd_relay_restrictions": "permit_mynetworks, reject", "smtpd_error_sleep_time": "0",
                     "message_size_limit": "3000000"}, services=[
     SMTPD % PLAIN + WHERE, SMTPD % LATE + WHERE + SPEED, SMTPD % NOTHING + "127.0.0.1:%d" % DOWN, SMTPD % SLOW + WHERE + " -o smtpd_proxy_timeout=1s",
-    SMTPD % RULES + WHERE + ACCESS, SMTPD % LATE_RULES + WHERE + SPEED + ACCESS, SMTPD % END + WHERE + AT_END, SMTPD % SOCKET + "unix:private/filter",
+    SMTPD % RULES + "localhost:%d" % FILTER.port + ACCESS, SMTPD % LATE_RULES + WHERE + SPEED + ACCESS, SMTPD % END + WHERE + AT_END, SMTPD % SOCKET + "unix:private/filter",
     SMTPD % MILTERS + WHERE + " -o smtpd_milters=inet:127.0.0.1:%d" % MILTER.port, SMTPD % LATE_MILTERS + WHERE + SPEED + " -o smtpd_milters=inet:127.0.0.1:%d" % MILTER.port])
 
 
