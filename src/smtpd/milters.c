@@ -305,9 +305,9 @@ bool milters_want_message(const struct session *s)
 }
 
 bool milters_message(
-    struct session *s, struct milter_message *m, const struct milter_envelope_ops *ops)
+    struct session *s, struct milter_message *m, const struct milter_envelope_ops *ops, void *ctx)
 {
-	struct milter_answer a = milter_message_run(s->milters, m, ops, s);
+	struct milter_answer a = milter_message_run(s->milters, m, ops, ctx);
 
 	s->tx.judged = true;
 	return take(s, &a);

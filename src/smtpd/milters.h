@@ -34,7 +34,7 @@ void milters_abort(struct session *s);
 bool milters_want_message(const struct session *s);
 /* They see it here: for the before-queue filter. */
 bool milters_message(
-    struct session *s, struct milter_message *m, const struct milter_envelope_ops *ops);
+    struct session *s, struct milter_message *m, const struct milter_envelope_ops *ops, void *ctx);
 /* "FROM:<a@b> SIZE=1 BODY=7BIT" as words behind the keyword, at most MILTERS_WORDS of them, never
  * less than one; they point into args. */
 #define MILTERS_WORDS 64

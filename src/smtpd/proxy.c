@@ -6,6 +6,7 @@
 #include "loop/loop.h"
 #include "param/param.h"
 #include "smtpd/destination.h"
+#include "smtpd/proxy_checks.h"
 #include "smtpd/standalone.h"
 #include "smtpwire/esmtp.h"
 
@@ -32,6 +33,7 @@ void proxy_setup(void)
 
 	if (!*conf.smtpd_proxy_filter)
 		return;
+	proxy_checks_setup();
 	if (endpoint_parse(&where, str_of(conf.smtpd_proxy_filter), &err) < 0)
 		log_fatal("smtpd_proxy_filter: %s", err.text);
 	if (!where.is_unix && (port = endpoint_port(where.port, &err)) < 0)

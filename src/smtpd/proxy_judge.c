@@ -8,6 +8,7 @@
 #include "smtpd/destination.h"
 #include "smtpd/milters.h"
 #include "smtpd/proxy.h"
+#include "smtpd/proxy_checks.h"
 #include "smtpwire/esmtp.h"
 
 /* A header that is larger counts as body from there on. */
@@ -26,6 +27,11 @@ static int take_address(struct session *s, str text, str *address, struct err *e
 		    STR_FMT(text));
 	return 0;
 }
+
+struct judge {
+	struct session *s;
+	const char *refusal; /* of a check; NULL: none */
+};
 
 /* The filter has heard of another envelope, or of none. */
 static void start_anew(struct session *s)
@@ -85,7 +91,7 @@ static void put_client_params(struct buf *out, struct session *s, str args)
 
 static int change_from(void *ctx, str text, str args, struct err *err)
 {
-	struct session *s = ctx;
+	struct session *s = ((struct judge *)ctx)->s;
 	struct buf line = {0};
 	str address;
 
@@ -112,7 +118,7 @@ static ptrdiff_t find_rcpt(const struct session *s, str address)
 static int add_rcpt(void *ctx, str text, str args, struct err *err)
 {
 	struct ipc_env_rcpt env = {0};
-	struct session *s = ctx;
+	struct session *s = ((struct judge *)ctx)->s;
 	struct buf line = {0};
 
 	if (take_address(s, text, &env.address, err) < 0)
@@ -129,7 +135,7 @@ static int add_rcpt(void *ctx, str text, str args, struct err *err)
 
 static int del_rcpt(void *ctx, str text, struct err *err)
 {
-	struct session *s = ctx;
+	struct session *s = ((struct judge *)ctx)->s;
 	struct transaction *tx = &s->tx;
 	str address;
 	ptrdiff_t at;
@@ -147,8 +153,17 @@ static int del_rcpt(void *ctx, str text, struct err *err)
 	return 0;
 }
 
-static const struct milter_envelope_ops envelope = {
-    .change_from = change_from, .add_rcpt = add_rcpt, .del_rcpt = del_rcpt};
+static bool check_field(void *ctx, str *text)
+{
+	struct judge *j = ctx;
+
+	return proxy_check_field(j->s, text, &j->refusal);
+}
+
+static const struct milter_envelope_ops envelope = {.change_from = change_from,
+    .add_rcpt = add_rcpt,
+    .del_rcpt = del_rcpt,
+    .check_field = check_field};
 
 /* --- content */
 
@@ -212,6 +227,7 @@ static struct milter_message *open_message(struct session *s, struct spool *spoo
 
 bool proxy_judge(struct session *s, struct spool *spool, struct milter_message **content)
 {
+	struct judge j = {.s = s};
 	struct err err = {0};
 	bool good;
 
@@ -222,7 +238,12 @@ bool proxy_judge(struct session *s, struct spool *spool, struct milter_message *
 		buf_cstr(&s->verdict, "451 4.3.0 Error: queue file write error");
 		return false;
 	}
-	good = milters_message(s, *content, &envelope);
+	good = milters_message(s, *content, &envelope, &j);
+	if (good && j.refusal) {
+		buf_clear(&s->verdict);
+		buf_cstr(&s->verdict, j.refusal);
+		good = false;
+	}
 	if (good && s->tx.nrcpts == 0)
 		s->tx.act.discard = true; /* nobody is left who wants it */
 	if (!good || !milter_message_changed(*content)) {

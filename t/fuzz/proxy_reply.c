@@ -2,7 +2,7 @@
  * client is told is a well-formed reply, and yes is only what the filter said in full.
  *
  * The first byte chooses how the filter's words are cut. */
-// with: src/smtpd/proxy.c src/smtpd/proxy_chat.c
+// with: src/smtpd/proxy.c src/smtpd/proxy_chat.c src/smtpd/proxy_checks.c
 #include "smtpd/proxy.h"
 
 #include "log/log.h"

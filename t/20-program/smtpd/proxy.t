@@ -69,6 +69,8 @@ GW = Instance(main={"relayhost": "[127.0.0.1]:%d" % DOWN, "smtpd_peername_lookup
     SMTPD % PLAIN + WHERE, SMTPD % LATE + WHERE + SPEED, SMTPD % NOTHING + "127.0.0.1:%d" % DOWN, SMTPD % SLOW + WHERE + " -o smtpd_proxy_timeout=1s",
     SMTPD % RULES + "localhost:%d" % FILTER.port + ACCESS, SMTPD % LATE_RULES + WHERE + SPEED + ACCESS, SMTPD % END + WHERE + AT_END, SMTPD % SOCKET + "unix:private/filter",
     SMTPD % MILTERS + WHERE + " -o smtpd_milters=inet:127.0.0.1:%d" % MILTER.port, SMTPD % LATE_MILTERS + WHERE + SPEED + " -o smtpd_milters=inet:127.0.0.1:%d" % MILTER.port])
+GW.main["milter_header_checks"] = "inline:{{X-Odd: 1 = REJECT odd field}, {X-Away: 1 = IGNORE}, {X-Old: 1 = REPLACE X-New: 2}, {X-Wait: 1 = HOLD}}"
+GW.write_config()
 
 
 def wire(*lines):
@@ -281,6 +283,15 @@ def test_milters():
     for text, _, lines, messages in milters([(b"-", zeros(b"<x@far.test>")), (b"c", b"")]):
         like(text, r"^250 2\.0\.0 Ok: queued as ", "nobody is left")
         is_eq(messages, [], "nothing goes on")
+    for text, _, lines, messages in milters([(b"h", zeros(b"X-Away", b"1")), (b"h", zeros(b"X-Old", b"1")), (b"c", b"")]):
+        ok(b"X-Away" not in messages[0] and b"X-Old" not in messages[0] and b"X-New: 2\r\n" in messages[0], "milter_header_checks change what it adds")
+    for text, _, lines, messages in milters([(b"h", zeros(b"X-Odd", b"1")), (b"c", b"")]):
+        is_eq((text, messages), ("550 5.7.1 odd field", []), "or refuse the message")
+    GW.wait_log(r"NOQUEUE: milter-header-reject: header X-Odd: 1 from unknown\[127\.0\.0\.1\]; from=<a@b\.test> to=<x@far\.test> proto=ESMTP helo=<me\.test>: 5\.7\.1 odd field")
+    before = held()
+    for text, _, lines, messages in milters([(b"h", zeros(b"X-Wait", b"1")), (b"c", b"")]):
+        like(text, r"^250 2\.0\.0 Ok: queued as ", "or hold it")
+    is_eq(len(held()) - len(before), 2, "it is on hold")
     before = held()
     for text, _, lines, messages in milters([(b"h", zeros(b"X-Bad", b"1")), (b"q", zeros(b"looks odd")), (b"c", b"")]):
         like(text, r"^250 2\.0\.0 Ok: queued as ", "quarantine")
