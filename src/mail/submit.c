@@ -21,9 +21,12 @@ void submit_check_user(void)
 	struct matchlist *users =
 	    matchlist_open("authorized_submit_users", conf.authorized_submit_users, MATCH_STRING);
 	const char *name = submit_user();
+	enum table_result result;
 	struct err err;
 
-	if (matchlist_name(users, str_of(name), &err) != TABLE_FOUND)
+	result = matchlist_name(users, str_of(name), &err);
+	matchlist_close(users);
+	if (result != TABLE_FOUND)
 		log_fatal_status(EX_TEMPFAIL, "User %s(%ld) is not allowed to submit mail", name,
 		    (long)getuid());
 }
@@ -76,5 +79,6 @@ enum table_result submit_sender_allowed(str sender, struct err *err)
 	buf_free(&user);
 	buf_free(&value);
 	buf_free(&plain);
+	maps_close(maps);
 	return result == TABLE_ERROR ? TABLE_ERROR : allowed ? TABLE_FOUND : TABLE_NONE;
 }

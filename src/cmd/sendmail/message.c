@@ -313,6 +313,7 @@ int message_submit(const struct options *o)
 	if (o->verify || o->verbose > 0)
 		tell_about_report(&s);
 	free(s.rcpts);
+	buf_free(&text);
 	buf_free(&s.header);
 	buf_free(&s.content);
 	arena_free(&s.arena);

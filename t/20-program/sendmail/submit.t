@@ -155,5 +155,14 @@ def test_trouble():
         is_eq(p.returncode, 75, "input that cannot be read")
 
 
-tests = [test_input, test_recipients, test_sender, test_options, test_down, test_trouble]
+def test_memory():
+    """With sanitizers: a leak is an error of its own at the end."""
+    with Instance({"authorized_submit_users": "inline:{u=x}, static:all", "local_login_sender_maps": "regexp:{ {/./ *} }"}, debug=True) as i:
+        i.ctl("check")
+        for args in (["b@far.test"], ["-t"], ["-bv", "b@far.test"], ["-f", "", "-v", "b@far.test"]):
+            p = i.cmd("sendmail", *args, input="To: b@far.test\n\nx\n")
+            is_eq((p.returncode, p.stderr), (0, ""), "sendmail %s" % args)
+
+
+tests = [test_input, test_recipients, test_sender, test_options, test_down, test_trouble, test_memory]
 run(*(tests if os.getuid() == 0 else [test_input, test_down]))
