@@ -17,16 +17,15 @@ static bool has_line_break(str address)
 	return false;
 }
 
-/* The first address, in internal form; "" when there is none. -1 and err. */
-static int take_address(struct message *m, str text, str *address, struct err *err)
+/* The first address, in internal form; "" when there is none. */
+static str take_address(struct message *m, str text)
 {
 	bool more;
+	str address = milter_address(&m->arena, text, &more);
 
-	if (milter_address(&m->arena, text, address, &more, err) < 0)
-		return -1;
 	if (more)
 		log_warn("%s: milter gives more than one address: \"%.*s\"", m->id, STR_FMT(text));
-	return 0;
+	return address;
 }
 
 /* --- sender */
@@ -54,13 +53,11 @@ static bool take_envid(struct message *m, str value)
 	return good;
 }
 
-static int change_from(void *ctx, str text, str args, struct err *err)
+static void change_from(void *ctx, str text, str args)
 {
 	struct message *m = ctx;
-	str address, name, value, word;
+	str address = take_address(m, text), name, value, word;
 
-	if (take_address(m, text, &address, err) < 0)
-		return -1;
 	if (!m->sender_before.p)
 		m->sender_before = m->env.sender.address;
 	m->env.sender.address = address;
@@ -70,7 +67,6 @@ static int change_from(void *ctx, str text, str args, struct err *err)
 			log_warn(
 			    "%s: Ignoring bad ESMTP parameter \"%.*s\" in SMFI_CHGFROM request",
 			    m->id, STR_FMT(word));
-	return 0;
 }
 
 /* --- recipients */
@@ -116,23 +112,20 @@ static void want_again(struct message *m, str address)
 	buf_free(&key);
 }
 
-static int add_rcpt(void *ctx, str text, str args, struct err *err)
+static void add_rcpt(void *ctx, str text, str args)
 {
 	struct message *m = ctx;
-	struct ipc_env_rcpt r = {0};
+	struct ipc_env_rcpt r = {.address = take_address(m, text)};
 
-	if (take_address(m, text, &r.address, err) < 0)
-		return -1;
 	if (r.address.n == 0) {
 		log_warn("%s: ignoring attempt from Milter to add null recipient", m->id);
-		return 0;
+		return;
 	}
 	take_rcpt_args(m, &r, args);
 	r.orig_address = r.address;
 	want_again(m, r.address);
 	message_add_rcpt(m, &r);
 	m->nadded++;
-	return 0;
 }
 
 bool milter_unwanted(const struct message *m, str address)
@@ -156,14 +149,12 @@ static void forget_rcpt(struct message *m, size_t at)
 	memmove(&m->given[at], &m->given[at + 1], (m->ngiven - at) * sizeof(*m->given));
 }
 
-static int del_rcpt(void *ctx, str text, struct err *err)
+static void del_rcpt(void *ctx, str text)
 {
 	struct message *m = ctx;
 	struct buf key = {0};
-	str address;
+	str address = take_address(m, text);
 
-	if (take_address(m, text, &address, err) < 0)
-		return -1;
 	for (size_t i = 0; i < m->ngiven;)
 		if (milter_address_same(m->given[i].address, address) ||
 		    milter_address_same(m->given[i].orig_address, address))
@@ -173,7 +164,6 @@ static int del_rcpt(void *ctx, str text, struct err *err)
 	make_key(&key, address);
 	htab_set(&m->unwanted, buf_view(&key), m);
 	buf_free(&key);
-	return 0;
 }
 
 static bool check_field(void *ctx, str *text)

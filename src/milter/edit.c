@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "log/log.h"
+#include "milter/address.h"
 #include "param/param.h"
 
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 /* Far beyond what any filter does. */
 #define EDITS_MAX 10000
 #define BYTES_MAX ((size_t)8 * 1024 * 1024)
+#define WARNINGS  10 /* of one kind, about one message */
 
 static int replace_body(struct milter_edits *e, str piece, struct err *err)
 {
@@ -37,6 +39,8 @@ static bool take_field(
 	r->text = milter_field_text(&e->arena, name, r->text, leading);
 	if (r->text.p)
 		return true;
+	if (e->ignored++ >= WARNINGS)
+		return false;
 	buf_escape(&shown, name, 100);
 	log_warn("milter %s: header field with the bad name \"%s\" is ignored", milter,
 	    buf_text(&shown));
@@ -57,6 +61,8 @@ int milter_edits_add(struct milter_edits *e, const struct milter_reply *r, bool 
 		if (!take_field(e, &mine, leading, milter))
 			return 0;
 	} else {
+		if (milter_address_check(r->text, err) < 0)
+			return -1;
 		mine.text = arena_str(&e->arena, r->text);
 		mine.args = arena_str(&e->arena, r->args);
 	}
@@ -123,37 +129,38 @@ static void change(struct work *w, const struct milter_reply *r)
 	w->changed = true;
 }
 
-static int apply(struct work *w, const struct milter_reply *r, struct err *err)
+static void apply(struct work *w, const struct milter_reply *r)
 {
 	switch (r->kind) {
 	case MILTER_IS_ADD_HEADER:
 		insert(w, w->f->n, r->text);
-		return 0;
+		return;
 	case MILTER_IS_INSERT_HEADER:
 		insert(w, r->index, r->text);
-		return 0;
+		return;
 	case MILTER_IS_CHANGE_HEADER:
 		change(w, r);
-		return 0;
+		return;
 	case MILTER_IS_CHANGE_FROM:
-		return w->ops->change_from(w->ctx, r->text, r->args, err);
+		w->ops->change_from(w->ctx, r->text, r->args);
+		return;
 	case MILTER_IS_ADD_RCPT:
-		return w->ops->add_rcpt(w->ctx, r->text, r->args, err);
+		w->ops->add_rcpt(w->ctx, r->text, r->args);
+		return;
 	case MILTER_IS_DEL_RCPT:
-		return w->ops->del_rcpt(w->ctx, r->text, err);
+		w->ops->del_rcpt(w->ctx, r->text);
+		return;
 	default:
-		return 0;
+		return;
 	}
 }
 
-int milter_edits_apply(struct milter_edits *e, struct milter_fields *f, struct arena *a,
-    const struct milter_envelope_ops *ops, void *ctx, bool *changed, struct err *err)
+bool milter_edits_apply(struct milter_edits *e, struct milter_fields *f, struct arena *a,
+    const struct milter_envelope_ops *ops, void *ctx)
 {
 	struct work w = {.f = f, .arena = a, .ops = ops, .ctx = ctx};
-	int result = 0;
 
-	for (size_t i = 0; i < e->n && result == 0; i++)
-		result = apply(&w, &e->v[i], err);
-	*changed = w.changed;
-	return result;
+	for (size_t i = 0; i < e->n; i++)
+		apply(&w, &e->v[i]);
+	return w.changed;
 }

@@ -14,16 +14,17 @@ struct milter_edits {
 	struct milter_reply *v;
 	size_t n, cap;
 	struct milter_body *body; /* the new one, or NULL */
+	unsigned ignored;	  /* fields with bad names */
 };
 
-/* Notes a change; leading: values of fields bring their own space. -1 and err: too much of it, or
- * the new body cannot be kept. May wait. */
+/* Notes a change; leading: values of fields bring their own space. -1 and err: too much of it, no
+ * address, or the new body cannot be kept. May wait. */
 int milter_edits_add(struct milter_edits *e, const struct milter_reply *r, bool leading,
     const char *milter, struct err *err);
-/* Does what concerns header and envelope, in order; *changed when the header is another. Texts go
- * to a. -1 and err. May wait. */
-int milter_edits_apply(struct milter_edits *e, struct milter_fields *f, struct arena *a,
-    const struct milter_envelope_ops *ops, void *ctx, bool *changed, struct err *err);
+/* Does what concerns header and envelope, in order; true when the header is another. Texts go to a.
+ * May wait. */
+bool milter_edits_apply(struct milter_edits *e, struct milter_fields *f, struct arena *a,
+    const struct milter_envelope_ops *ops, void *ctx);
 void milter_edits_free(struct milter_edits *e);
 
 #endif

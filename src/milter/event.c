@@ -10,6 +10,7 @@
 
 #define PROGRESS_MS (60 * 60 * 1000) /* a milter that only makes progress has had enough then */
 #define REASON_MAX  1000	     /* bytes of a quarantine reason that are kept */
+#define REPLIES_MAX 20000 /* at the end of a message, pieces of a body aside: they have a limit */
 
 const struct stage_row milter_stages[STAGE_COUNT] = {
 #define STAGE(NAME, cmd, no, nr, version, name) {name, no, nr, version, cmd},
@@ -56,8 +57,50 @@ static struct milter_answer lose(
 
 /* --- asking */
 
+/* Others come first when a milter talks without a pause. */
+static enum wait next_turn(const struct milter *m)
+{
+	if (stream_buffered(m->io) == 0)
+		return WAIT_OK;
+	return loop_now() < m->patience ? co_yield () : WAIT_TIMEOUT;
+}
+
+static enum wait no_reply(struct milter *m, struct err *err)
+{
+	struct milter_reply r;
+	enum wait w;
+	char cmd;
+	str data;
+
+	w = milter_packet_read(m->io, &cmd, &data, deadline_in(m->conf->command_ms), err);
+	if (w != WAIT_OK)
+		return w;
+	if (milter_reply_parse(cmd, data, &r, err) < 0)
+		return WAIT_ERROR;
+	if (r.kind == MILTER_IS_PROGRESS)
+		return next_turn(m);
+	err_set(err, "unexpected %s reply", milter_kind_name(r.kind));
+	return WAIT_ERROR;
+}
+
+/* A milter that has said more than it was asked is out of step: it would be taken for the answer to
+ * the next question. look: at what the kernel has, too; once a message is enough, and at its end is
+ * where it matters. */
+static enum wait expect_silence(struct milter *m, bool look, struct err *err)
+{
+	enum wait w = WAIT_OK;
+	str data;
+
+	while (w == WAIT_OK && (stream_buffered(m->io) || (look && stream_input_ready(m->io)))) {
+		if (stream_peek(m->io, 1, &data, deadline_in(m->conf->command_ms)) != WAIT_OK)
+			return WAIT_OK; /* its end shows in due course */
+		w = no_reply(m, err);
+	}
+	return w;
+}
+
 /* Macros and packet go into the stream together. */
-static enum wait put(struct milter *m, enum milter_stage stage, str data)
+static enum wait put(struct milter *m, enum milter_stage stage, str data, struct err *err)
 {
 	struct buf out = {0};
 	int64_t limit;
@@ -66,6 +109,12 @@ static enum wait put(struct milter *m, enum milter_stage stage, str data)
 
 	milter_put_macros(m, stage, &out); /* may wait, but not for the milter */
 	m->asked_us = clock_mono_us();
+	m->patience = deadline_in(PROGRESS_MS);
+	w = expect_silence(m, stage == STAGE_MAIL || stage == STAGE_EOM, err);
+	if (w != WAIT_OK) {
+		buf_free(&out);
+		return w;
+	}
 	limit = deadline(m, stage);
 	at = milter_packet_begin(&out, milter_stages[stage].cmd);
 	if (data.n < 1024) {
@@ -99,19 +148,18 @@ static bool answers(const struct milter *m, enum milter_stage stage)
 static enum wait get(
     struct milter *m, enum milter_stage stage, struct milter_reply *r, struct err *err)
 {
-	int64_t patience = deadline_in(PROGRESS_MS);
 	enum wait w;
 	char cmd;
 	str data;
 
 	do {
 		w = milter_packet_read(
-		    m->io, &cmd, &data, deadline_min(patience, deadline(m, stage)), err);
+		    m->io, &cmd, &data, deadline_min(m->patience, deadline(m, stage)), err);
 		if (w == WAIT_OK && milter_reply_parse(cmd, data, r, err) < 0)
 			w = WAIT_ERROR;
 		if (w != WAIT_OK || r->kind != MILTER_IS_PROGRESS)
 			return w;
-		w = co_yield (); /* a flood of these is no reason to forget the others */
+		w = next_turn(m); /* a flood of these is no reason to forget the others */
 	} while (w == WAIT_OK);
 	return w;
 }
@@ -241,7 +289,7 @@ struct milter_answer milter_ask(struct milter *m, enum milter_stage stage, str d
 		return milter_standing(m);
 	if (m->state != MILTER_READY || !milter_wants(m, stage))
 		return go_on(m);
-	w = put(m, stage, data);
+	w = put(m, stage, data, &err);
 	if (w == WAIT_OK && !(gathers(stage) && !answers(m, stage)))
 		w = stream_flush(m->io, deadline(m, stage));
 	if (w == WAIT_OK && !answers(m, stage))
@@ -334,8 +382,9 @@ enum milter_go milter_body(struct milter *m, str piece, struct milter_answer *a)
 enum milter_go milter_eom(struct milter *m, struct milter_answer *a)
 {
 	struct err err = {0};
-	enum wait w = put(m, STAGE_EOM, STR(""));
+	enum wait w = put(m, STAGE_EOM, STR(""), &err);
 
+	m->replies = 0;
 	if (w == WAIT_OK)
 		w = stream_flush(m->io, deadline(m, STAGE_EOM));
 	*a = w == WAIT_OK ? go_on(m) : lose(m, STAGE_EOM, w, &err);
@@ -344,17 +393,35 @@ enum milter_go milter_eom(struct milter *m, struct milter_answer *a)
 
 static void quarantine(struct milter *m, str reason)
 {
+	reason = str_head(reason, REASON_MAX);
+	if (m->hold && m->hold_reason && str_eq(reason, str_of(m->hold_reason)))
+		return; /* said once is enough */
 	milter_log(m, STAGE_EOM, "quarantine", reason);
 	m->hold = true;
 	free(m->hold_reason);
-	m->hold_reason = str_dup(str_head(reason, REASON_MAX));
+	m->hold_reason = str_dup(reason);
+}
+
+/* One reply at the end of the message, if there have not been too many of them. */
+static enum wait get_last(struct milter *m, struct milter_reply *r, struct err *err)
+{
+	enum wait w = next_turn(m);
+
+	if (w == WAIT_OK)
+		w = get(m, STAGE_EOM, r, err);
+	if (w != WAIT_OK || (r->kind == MILTER_IS_REPLACE_BODY && r->text.n))
+		return w;
+	if (++m->replies <= REPLIES_MAX)
+		return WAIT_OK;
+	err_set(err, "more than %d replies", REPLIES_MAX);
+	return WAIT_ERROR;
 }
 
 enum milter_go milter_eom_reply(struct milter *m, struct milter_reply *r, struct milter_answer *a)
 {
 	for (;;) {
 		struct err err = {0};
-		enum wait w = get(m, STAGE_EOM, r, &err);
+		enum wait w = get_last(m, r, &err);
 
 		if (w != WAIT_OK) {
 			*a = lose(m, STAGE_EOM, w, &err);

@@ -13,15 +13,6 @@ void milter_fields_free(struct milter_fields *f)
 	*f = (struct milter_fields){0};
 }
 
-void milter_fields_copy(struct milter_fields *to, const struct milter_fields *from)
-{
-	*to = (struct milter_fields){.n = from->n, .cap = from->n};
-	if (from->n == 0)
-		return;
-	to->v = mem_alloc(from->n * sizeof(*to->v));
-	memcpy(to->v, from->v, from->n * sizeof(*to->v));
-}
-
 void milter_fields_insert(struct milter_fields *f, size_t at, str text)
 {
 	if (at > f->n)

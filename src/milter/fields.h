@@ -20,7 +20,6 @@ bool milter_fields_parse(struct milter_fields *f, struct arena *a, str wire);
 /* Appends the fields in wire form. */
 void milter_fields_put(const struct milter_fields *f, struct buf *out);
 void milter_fields_free(struct milter_fields *f);
-void milter_fields_copy(struct milter_fields *to, const struct milter_fields *from);
 
 /* Name, and all that follows the colon. False when text is no header field. */
 bool milter_field_split(str text, str *name, str *value);

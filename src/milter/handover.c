@@ -259,8 +259,7 @@ void milter_chain_resume(struct milter_chain *c, str state)
 		if (letter == 'P') {
 			m->state = MILTER_PASSED;
 		} else if (letter == 'R') {
-			milter_close(m, false);
-			m->state = MILTER_REFUSED;
+			milter_leave(m);
 		} else {
 			lose_quietly(m);
 		}

@@ -158,26 +158,19 @@ static void hear(struct turn *t)
 static void settle(
     struct milter_message *m, struct turn *t, const struct milter_envelope_ops *ops, void *ctx)
 {
-	struct milter_fields before;
 	struct err err = {0};
-	bool changed = false;
 
-	milter_fields_copy(&before, &m->fields);
-	if ((t->edits.body && milter_body_done(t->edits.body, &err) < 0) ||
-	    milter_edits_apply(&t->edits, &m->fields, &m->arena, ops, ctx, &changed, &err) < 0) {
-		milter_fields_free(&m->fields);
-		m->fields = before;
+	if (t->edits.body && milter_body_done(t->edits.body, &err) < 0) {
 		milter_bad_change(t->milter, &err, &t->answer);
 		return;
 	}
-	milter_fields_free(&before);
-	if (t->edits.body) {
-		milter_body_free(m->body);
-		m->body = t->edits.body;
-		t->edits.body = NULL;
-		changed = true;
-	}
-	m->changed |= changed;
+	m->changed |= milter_edits_apply(&t->edits, &m->fields, &m->arena, ops, ctx);
+	if (!t->edits.body)
+		return;
+	milter_body_free(m->body);
+	m->body = t->edits.body;
+	t->edits.body = NULL;
+	m->changed = true;
 }
 
 static struct milter_answer take_turn(struct milter_message *m, struct milter *milter,

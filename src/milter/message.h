@@ -7,13 +7,13 @@
 #include "milter/milter.h"
 
 /* What changes the envelope goes to the owner when the milter has given its verdict: all that it
- * asked for, or nothing when it failed. 0, or -1 and err: the request makes no sense, which is the
- * milter's failure; what is only odd is better ignored with a warning. address is as the milter
- * wrote it, mostly in <>; args are ESMTP parameters, "" none. May wait. */
+ * asked for, or nothing when it failed. So what makes no sense has been the milter's failure before
+ * (milter_address_check()), and what is only odd is ignored with a warning. address is as the
+ * milter wrote it, mostly in <>; args are ESMTP parameters, "" none. May wait. */
 struct milter_envelope_ops {
-	int (*change_from)(void *ctx, str address, str args, struct err *err);
-	int (*add_rcpt)(void *ctx, str address, str args, struct err *err);
-	int (*del_rcpt)(void *ctx, str address, struct err *err);
+	void (*change_from)(void *ctx, str address, str args);
+	void (*add_rcpt)(void *ctx, str address, str args);
+	void (*del_rcpt)(void *ctx, str address);
 	/* A field that is added, inserted or changed, for milter_header_checks: false drops the
 	 * change; *text may be replaced. NULL: no checks. text is "Name: value", lines ended by LF.
 	 */

@@ -76,6 +76,8 @@ struct milter {
 	char *refusal;	     /* reply to everything that follows, or NULL */
 	char *hold_reason;
 	int64_t asked_us; /* when the present question began */
+	int64_t patience; /* when even a milter that makes progress must have answered it */
+	unsigned replies; /* to the end of the message, so far */
 };
 
 struct milter_chain {

@@ -16,16 +16,15 @@
 
 /* --- envelope */
 
-static int take_address(struct session *s, str text, str *address, struct err *err)
+static str take_address(struct session *s, str text)
 {
 	bool more;
+	str address = milter_address(&s->tx.arena, text, &more);
 
-	if (milter_address(&s->tx.arena, text, address, &more, err) < 0)
-		return -1;
 	if (more)
 		log_warn("%s: milter gives more than one address: \"%.*s\"", s->client.namaddr,
 		    STR_FMT(text));
-	return 0;
+	return address;
 }
 
 struct judge {
@@ -89,14 +88,12 @@ static void put_client_params(struct buf *out, struct session *s, str args)
 	}
 }
 
-static int change_from(void *ctx, str text, str args, struct err *err)
+static void change_from(void *ctx, str text, str args)
 {
 	struct session *s = ((struct judge *)ctx)->s;
 	struct buf line = {0};
-	str address;
+	str address = take_address(s, text);
 
-	if (take_address(s, text, &address, err) < 0)
-		return -1;
 	start_anew(s);
 	put_path(&line, "FROM", address);
 	put_client_params(&line, s, args);
@@ -104,7 +101,6 @@ static int change_from(void *ctx, str text, str args, struct err *err)
 	s->tx.sender = s->tx.env.address = address;
 	s->tx.mail_args = arena_str(&s->tx.arena, buf_view(&line));
 	buf_free(&line);
-	return 0;
 }
 
 static ptrdiff_t find_rcpt(const struct session *s, str address)
@@ -115,33 +111,28 @@ static ptrdiff_t find_rcpt(const struct session *s, str address)
 	return -1;
 }
 
-static int add_rcpt(void *ctx, str text, str args, struct err *err)
+static void add_rcpt(void *ctx, str text, str args)
 {
-	struct ipc_env_rcpt env = {0};
 	struct session *s = ((struct judge *)ctx)->s;
+	struct ipc_env_rcpt env = {.address = take_address(s, text)};
 	struct buf line = {0};
 
-	if (take_address(s, text, &env.address, err) < 0)
-		return -1;
 	if (env.address.n == 0 || find_rcpt(s, env.address) >= 0)
-		return 0;
+		return;
 	start_anew(s);
 	put_path(&line, "TO", env.address);
 	put_args(&line, args, "NOTIFY", "ORCPT");
 	transaction_add_rcpt(s, env, buf_view(&line));
 	buf_free(&line);
-	return 0;
 }
 
-static int del_rcpt(void *ctx, str text, struct err *err)
+static void del_rcpt(void *ctx, str text)
 {
 	struct session *s = ((struct judge *)ctx)->s;
 	struct transaction *tx = &s->tx;
-	str address;
+	str address = take_address(s, text);
 	ptrdiff_t at;
 
-	if (take_address(s, text, &address, err) < 0)
-		return -1;
 	while ((at = find_rcpt(s, address)) >= 0) {
 		size_t left = tx->nrcpts - (size_t)at - 1;
 
@@ -150,7 +141,6 @@ static int del_rcpt(void *ctx, str text, struct err *err)
 		memmove(&tx->rcpt_args[at], &tx->rcpt_args[at + 1], left * sizeof(str));
 		tx->nrcpts--;
 	}
-	return 0;
 }
 
 static bool check_field(void *ctx, str *text)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Milters that are away, silent, slow, or talk nonsense: one line names them, the default action follows, and nobody else waits."""
 import os
+import re
 import sys
 import threading
 
@@ -132,6 +133,58 @@ def test_content():
         is_eq(c.message("a@b.test", ["u@far.test"]).text, TEMPFAIL, "nonsense among changes")
 
 
+def test_out_of_turn():
+    """What was not asked for is no answer to the next question."""
+    with_twice = [CONTINUE + CONTINUE]
+    for stage, blamed in (("helo", "MAIL"), ("mail", "RCPT"), ("rcpt", "UNKNOWN")):
+        good_sessions()
+        state[stage] = with_twice
+        mark = len(GW.log())
+        is_eq(codes(PORTS["tempfail"])["data"][:3], "451" if stage == "rcpt" else "503" if stage == "helo" else "554", "two answers at %s" % stage)
+        GW.wait_log(r"warning: milter %s: %s: unexpected continue reply" % (M.where, blamed), since=mark)
+    for stage in ("header", "eoh", "body"):
+        for answer in (CONTINUE + CONTINUE, CONTINUE + packet("r")):
+            good_sessions()
+            state[stage] = answer
+            mark = len(GW.log())
+            with Client(PORTS["tempfail"]) as c:
+                c.ehlo()
+                is_eq(c.message("a@b.test", ["u@far.test"]).text, TEMPFAIL, "two answers at %s: the message is not taken" % stage)
+            GW.wait_log(r"warning: milter %s: [A-Z-]+: unexpected (continue|reject) reply" % M.where, since=mark)
+    for stage in ("header", "body"):
+        good_sessions()
+        M.steps = 0x80 | 0x80000 | 0x40000
+        state[stage] = packet("p")
+        with Client(PORTS["tempfail"]) as c:
+            c.ehlo()
+            is_eq(c.message("a@b.test", ["u@far.test"]).code, 250, "progress is always allowed")
+        M.steps = 0
+    good_sessions()
+    state["eom"] = [CONTINUE + CONTINUE]
+    mark = len(GW.log())
+    with Client(PORTS["tempfail"]) as c:
+        c.ehlo()
+        is_eq(c.message("a@b.test", ["u@far.test"]).code, 250, "two answers to the end of a message")
+        is_eq(c.cmd("MAIL FROM:<a@b.test>").text, TEMPFAIL, "and the next one is not taken")
+
+
+def test_floods():
+    """At the end of a message: an end to it, and it costs nothing but time."""
+    floods = {"add header": packet("h", b"X\0" + b"y" * 500 + b"\0"), "add recipient": packet("+", b"<a@b.test>\0"), "bad header name": packet("h", b"X Y\0z\0"), "quarantine": packet("q", b"odd\0"),
+              "empty body": packet("b"), "body": packet("b", b"x" * 65000), "large header": packet("h", b"X\0" + b"y" * 65000 + b"\0"), "change header": packet("m", b"\xff\xff\xff\xffX\0y\0")}
+    for what, part in floods.items():
+        good_sessions()
+        state["eom"] = [part * (200000 // len(part) + 1)] * 2000 + [Close]
+        mark = len(GW.log())
+        with Client(PORTS["tempfail"]) as c:
+            c.ehlo()
+            is_eq(c.message("a@b.test", ["u@far.test"]).text, TEMPFAIL, "a flood of %s" % what)
+        GW.wait_log(r"warning: milter %s: END-OF-MESSAGE: (more than \d+ replies|more changes than can be kept|new body of more than)" % M.where, since=mark)
+    for pid in GW.pids("cleanup"):
+        peak = int(re.search(r"VmHWM:\s+(\d+)", open("/proc/%d/status" % pid).read()).group(1))
+        ok(peak < 100000, "cleanup needed %d KB at the most" % peak)
+
+
 def test_lasting():
     state.clear()
     state["rcpt"] = Close
@@ -208,4 +261,4 @@ def test_sleep():
 
 with GW:
     GW.start()
-    run(test_nonsense, test_stages, test_bad_reply, test_silence, test_content, test_lasting, test_away, test_backoff, test_negotiation, test_sleep)
+    run(test_nonsense, test_stages, test_bad_reply, test_silence, test_content, test_out_of_turn, test_floods, test_lasting, test_away, test_backoff, test_negotiation, test_sleep)
