@@ -7,6 +7,7 @@
 #include "param/param.h"
 #include "smtpd/footer.h"
 #include "smtpd/restrict.h"
+#include "smtpd/transcript.h"
 #include "smtpwire/reply.h"
 #include "table/table.h"
 
@@ -18,6 +19,7 @@ void reply_setup(void)
 {
 	filter = maps_open("smtpd_reject_filter_maps", conf.smtpd_reject_filter_maps, 0);
 	footer_setup();
+	transcript_setup();
 }
 
 /* "550-5.7.0 no\n550 5.7.0 never": a reply of somebody else, each line with its code. Others have
@@ -135,6 +137,7 @@ static void put(struct session *s, struct buf *text, str footer)
 	if (footer.n)
 		reply_put_footer(&wire, 0, footer);
 	stream_write(s->io, wire.p, wire.n, session_deadline(s));
+	transcript_out(s, buf_view(&wire), code, dsn);
 	buf_free(&wire);
 	if (code == 421 || code == 521)
 		s->ending = true;

@@ -13,6 +13,7 @@
 #include "smtpd/proxyproto.h"
 #include "smtpd/restrict.h"
 #include "smtpd/stress.h"
+#include "smtpd/transcript.h"
 #include "smtpwire/cmd.h"
 
 #include <stdio.h>
@@ -94,6 +95,9 @@ void session_input_ended(struct session *s, enum wait how)
 	else
 		snprintf(where, sizeof(where), "%s", stage);
 	s->ending = s->failed = true;
+	transcript_abort(s, how == WAIT_TIMEOUT	 ? "timeout"
+			    : how == WAIT_CANCEL ? "service shutting down"
+						 : "lost connection");
 	if (how == WAIT_TIMEOUT) {
 		log_smtpd_timeout(where, s->client.namaddr);
 		s->io->deadline_all = FOREVER; /* it may be what has passed */
@@ -119,6 +123,7 @@ static bool too_many_errors(struct session *s)
 		return false;
 	log_smtpd_errors(s->stage, s->client.namaddr);
 	s->ending = true;
+	transcript_abort(s, "too many errors");
 	session_reply(s, "421 4.7.0 %s Error: too many errors", conf.myhostname);
 	return true;
 }
@@ -181,6 +186,7 @@ static void one_command(struct session *s, str line)
 	const struct command_row *c;
 	struct smtp_cmd cmd;
 
+	transcript_in(s, line);
 	smtp_cmd_split(line, &cmd);
 	if (cmd.verb.n == 0) {
 		s->stage = "UNKNOWN";
@@ -264,6 +270,7 @@ static void serve(struct session *s)
 	transaction_reset(s);
 	milters_end(s);
 	log_disconnect(s);
+	transcript_end(s);
 }
 
 void session_run(struct stream *io, const struct hostaddr *peer)

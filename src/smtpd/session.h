@@ -108,6 +108,10 @@ struct session {
 	bool bare_newline_policy; /* smtpd_forbid_bare_newline applies to this client */
 	bool unauth_pipelining;	  /* smtpd_forbid_unauth_pipelining applies */
 	struct buf verdict;	  /* reply that a restriction made */
+	struct buf said;	  /* transcript.c: lines of the session so far */
+	int said_lines;
+	uint32_t trouble;    /* the postmaster wants to know of it */
+	const char *aborted; /* why it ended without QUIT */
 
 	struct milter_chain *milters; /* or NULL */
 	bool milters_refuse;	      /* they have refused the session for good */

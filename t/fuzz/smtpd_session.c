@@ -8,7 +8,7 @@
 // with: src/smtpd/cmd_etrn.c src/smtpd/cmd_helo.c src/smtpd/cmd_mail.c src/smtpd/cmd_noop.c src/smtpd/cmd_quit.c src/smtpd/cmd_rcpt.c src/smtpd/cmd_rset.c src/smtpd/cmd_starttls.c
 // with: src/smtpd/cmd_vrfy.c src/smtpd/cmd_xclient.c src/smtpd/cmd_xforward.c src/smtpd/content.c src/smtpd/dest_cleanup.c src/smtpd/dest_drop.c src/smtpd/dest_proxy.c src/smtpd/proxy.c src/smtpd/proxy_chat.c src/smtpd/proxy_checks.c src/smtpd/proxy_judge.c src/smtpd/dnsbl.c src/smtpd/eval.c src/smtpd/footer.c src/smtpd/input.c src/smtpd/nonsmtp.c
 // with: src/smtpd/path.c src/smtpd/peer.c src/smtpd/pipelining.c src/smtpd/policy_request.c src/smtpd/policy_service.c src/smtpd/proxyproto.c src/smtpd/received.c src/smtpd/reply.c src/smtpd/restrict.c src/smtpd/rules.c src/smtpd/session.c
-// with: src/smtpd/macros.c src/smtpd/milters.c src/smtpd/setup.c src/smtpd/standalone.c src/smtpd/stress.c src/smtpd/template.c src/smtpd/transaction.c
+// with: src/smtpd/macros.c src/smtpd/milters.c src/smtpd/setup.c src/smtpd/standalone.c src/smtpd/stress.c src/smtpd/template.c src/smtpd/transaction.c src/smtpd/transcript.c
 #include "smtpd/session.h"
 
 #include "ipc/msg.h"
