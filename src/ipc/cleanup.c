@@ -238,7 +238,7 @@ struct buf *cleanup_content_room(struct cleanup *c)
 	if (ended(c))
 		return NULL;
 	open_content(c);
-	if (c->out.n > GATHER / 4)
+	if (c->stream || c->out.n > GATHER / 4) /* a large one: all at once */
 		buf_room(&c->out, GATHER + PIECE_MAX - c->out.n);
 	return &c->out;
 }
