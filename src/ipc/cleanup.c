@@ -14,7 +14,7 @@
  * was sent is remembered until cleanup has begun to read it. */
 #define GATHER	  (64 * 1024)
 #define PIECE_MAX (64 * 1024) /* usual piece of content, for the first size of a large buffer */
-#define POOL_IDLE 32
+#define POOL_IDLE 200	      /* as many as end together when a batch is on the disk */
 
 struct cleanup {
 	struct ipc_pool *pool;
