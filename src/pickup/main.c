@@ -82,6 +82,13 @@ static void envelope(struct cleanup *c, const struct drop *d)
 			cleanup_put(c, MSG_ENV_RCPT, &d->env.rcpts[i]);
 }
 
+/* postsuper -r leaves files of the mail system itself, under the name that they had, and with
+ * attributes that postdrop does not let through. */
+static bool is_requeued(const struct drop *d)
+{
+	return d->uid == getuid() && envelope_attr(&d->env, "log_message_origin").n > 0;
+}
+
 static uint32_t flags(const struct drop *d)
 {
 	uint32_t f = (CLEANUP_MASK_EXTERNAL & ~override_mask) | CLEANUP_FLAG_BOUNCE_ON_ERROR |
@@ -89,6 +96,8 @@ static uint32_t flags(const struct drop *d)
 
 	if (!str_eq(envelope_attr(&d->env, "rewrite_context"), STR("remote")))
 		f |= CLEANUP_FLAG_LOCAL_HEADERS;
+	if (is_requeued(d))
+		f &= ~(uint32_t)CLEANUP_FLAG_MILTER; /* they have seen it, or it was not for them */
 	return f;
 }
 
@@ -144,8 +153,7 @@ static bool submit(struct drop *d)
 	struct cleanup *c;
 
 	queue_id_new(id);
-	/* postsuper -r leaves files of the mail system itself, under the name that they had. */
-	log_pickup(id, d->uid, d->env.sender.address, d->uid == getuid() ? d->name : NULL);
+	log_pickup(id, d->uid, d->env.sender.address, is_requeued(d) ? d->name : NULL);
 	buf_printf(&socket, "public/%s", conf.cleanup_service_name);
 	c = cleanup_open(buf_text(&socket), str_of(id),
 	    d->env.message.arrival_us ? d->env.message.arrival_us : now, flags(d));

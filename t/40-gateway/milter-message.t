@@ -286,6 +286,14 @@ def test_internal():
     is_eq((LOCAL.seen("mail")[-1].args, LOCAL.seen("rcpt")[-1].args), ([""], ["anna@client.test"]), "with the null sender")
 
 
+def test_requeued():
+    LOCAL.answers = eom(quarantine("q"), add_header("X-Signed", "yes"))
+    sendmail("requeued", "b@far.test")
+    qid = re.search(r": (\w+): milter-hold: END-OF-MESSAGE from localhost", GW.wait_log(r"milter-hold: END-OF-MESSAGE from localhost\[127\.0\.0\.1\]")).group(1)
+    GW.cmd("postsuper", "-r", qid, check=True)
+    is_eq((SINK.wait("requeued").header("X-Signed"), len(LOCAL.seen("eom"))), (["yes"], 1), "postsuper -r: milters do not see it once more")
+
+
 with GW:
     GW.start()
-    run(test_changes, test_large, test_in_turn, test_envelope, test_checks, test_verdicts, test_failures, test_session_goes_on, test_refused_here, test_local, test_internal)
+    run(test_changes, test_large, test_in_turn, test_envelope, test_checks, test_verdicts, test_failures, test_session_goes_on, test_refused_here, test_local, test_internal, test_requeued)
