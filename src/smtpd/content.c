@@ -179,6 +179,7 @@ void content_abort(struct session *s)
 void content_queued(struct session *s, str id)
 {
 	s->errors = s->junk = 0;
+	s->trouble = 0;
 	if (s->bdat == BDAT_OK)
 		session_reply(s, "250 2.0.0 Ok: %llu bytes queued as %.*s",
 		    (unsigned long long)s->content->received, STR_FMT(id));

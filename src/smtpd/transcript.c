@@ -111,11 +111,13 @@ void transcript_abort(struct session *s, const char *reason)
 
 /* --- the notice */
 
-static void envelope(struct cleanup *c)
+static void envelope(const struct session *s, struct cleanup *c)
 {
+	const char *to =
+	    s->trouble & BOUNCE ? conf.bounce_notice_recipient : conf.error_notice_recipient;
 	struct ipc_env_sender sender = {
 	    .address = str_of(conf.double_bounce_sender), .full_name = STR("Mail Delivery System")};
-	struct ipc_env_rcpt rcpt = {.address = str_of(conf.error_notice_recipient)};
+	struct ipc_env_rcpt rcpt = {.address = str_of(to)};
 
 	cleanup_put(c, MSG_ENV_SENDER, &sender);
 	cleanup_attr(c, "rewrite_context", STR("local"));
@@ -173,7 +175,7 @@ static void send_notice(const struct session *s)
 	c = cleanup_open(buf_text(&socket), str_of(id), now,
 	    CLEANUP_FLAG_INTERNAL | CLEANUP_FLAG_MAP | CLEANUP_FLAG_LOCAL_HEADERS |
 		cleanup_internal("notify"));
-	envelope(c);
+	envelope(s, c);
 	head(s, c, id, now);
 	body(s, c);
 	if (cleanup_commit(c, &why) != CLEANUP_OK)

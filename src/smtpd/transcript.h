@@ -1,6 +1,7 @@
 /* What was said in a session, kept for the postmaster: when something of a class that
- * notify_classes names went wrong, error_notice_recipient gets the session in a notice at its end.
- * Nothing is kept where no such class is wanted. */
+ * notify_classes names went wrong, error_notice_recipient (bounce_notice_recipient for class
+ * bounce) gets the session in a notice at its end. Once a message was taken, what was before is
+ * forgiven. Nothing is kept where no such class is wanted. */
 #ifndef POSTERN_SMTPD_TRANSCRIPT_H
 #define POSTERN_SMTPD_TRANSCRIPT_H
 
