@@ -90,10 +90,25 @@ int next_listen(struct session *s)
 	return -1;
 }
 
+/* What the server has said already would be taken for the answer to what it is asked next. */
+static bool is_out_of_step(struct session *s)
+{
+	str data;
+
+	if (!stream_input_ready(s->next))
+		return false;
+	if (stream_peek(s->next, 1, &data, session_deadline()) == WAIT_OK)
+		log_warn("%s: more replies than commands", setup.next_name);
+	next_lost(s, WAIT_EOF);
+	return true;
+}
+
 int next_ask(struct session *s, str line)
 {
 	enum wait w;
 
+	if (is_out_of_step(s))
+		return -1;
 	stream_write(s->next, line.p, line.n, session_deadline());
 	stream_write(s->next, "\r\n", 2, session_deadline());
 	w = stream_flush(s->next, session_deadline());

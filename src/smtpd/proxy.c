@@ -315,22 +315,42 @@ void proxy_put_file(struct proxy *p, int file, uint64_t length)
 	}
 }
 
-int proxy_end(struct proxy *p)
+/* It spoke while it should have listened: a refusal counts, a yes to half a message does not. */
+static int early_reply(struct proxy *p)
+{
+	if (proxy_listen(p) == 0) {
+		p->passed = p->reply.code / 100 >= 4;
+		if (!p->passed)
+			log_warn("proxy %s: reply before the end of the message: %d", p->name,
+			    p->reply.code);
+	}
+	p->broken = true;
+	return -1;
+}
+
+static int end(struct proxy *p)
 {
 	int class;
 
-	p->passed = false;
 	if (p->broken)
-		return status_of(p, -1);
+		return -1;
+	if (stream_input_ready(p->io))
+		return early_reply(p);
 	stream_puts(p->io, ".\r\n", proxy_deadline());
 	if (stream_flush(p->io, proxy_deadline()) == WAIT_CANCEL || proxy_listen(p) < 0) {
 		p->broken = true;
-		return status_of(p, -1);
+		return -1;
 	}
 	p->in_data = false;
 	class = p->reply.code / 100;
 	p->passed = class == 4 || class == 5;
-	return status_of(p, class == 2 ? 0 : -1);
+	return class == 2 ? 0 : -1;
+}
+
+int proxy_end(struct proxy *p)
+{
+	p->passed = false;
+	return status_of(p, end(p));
 }
 
 str proxy_reply(const struct proxy *p)

@@ -94,12 +94,22 @@ static void log_refusal(struct proxy *p, str line)
 	buf_free(&text);
 }
 
+/* What it has said already would be taken for the answer to what it is asked next. */
+static bool is_out_of_step(struct proxy *p)
+{
+	if (stream_buffered(p->io) == 0)
+		return false;
+	log_warn("proxy %s: more replies than commands", p->name);
+	p->broken = true;
+	return true;
+}
+
 int proxy_ask(struct proxy *p, str line, int code, bool pass)
 {
 	enum wait w = WAIT_OK;
 	int class;
 
-	if (p->broken)
+	if (p->broken || (line.p && is_out_of_step(p)))
 		return -1;
 	if (line.p) {
 		stream_write(p->io, line.p, line.n, proxy_deadline());

@@ -154,13 +154,19 @@ def test_trouble():
                                  ("EHLO", b"502 5.5.1 no\r\n", 'rejected "EHLO gw\\.example\\.test"'), ("XFOR", b"550 no\r\n", 'rejected "XFORWARD '), ("MAIL", None, "lost connection"),
                                  ("RCPT", b"hello\r\n250 ok\r\n", "received garbage from proxy [0-9.:]+: hello"), ("DATA", b"250 what\r\n", 'rejected "DATA"'), ("DATA", None, "lost connection"),
                                  ("EOM", None, "lost connection"), ("EOM", b"250-a\r\n550 b\r\n", "reply with several codes"), ("EOM", b"250-a\r\n" * 1500, "reply without end"),
-                                 ("EOM", b"354 go on\r\n", "proxy-reject: END-OF-MESSAGE: 451")):
+                                 ("EOM", b"354 go on\r\n", "proxy-reject: END-OF-MESSAGE: 451"), ("RCPT", b"250 ok\r\n354 go on\r\n250 taken\r\n", "more replies than commands"),
+                                 ("MAIL", b"250 ok\r\n250 ok\r\n", "more replies than commands"), ("DATA", b"354 go on\r\n250 taken\r\n", "reply before the end of the message: 250")):
             mark = len(GW.log())
             FILTER.replies[verb] = reply
             r, goes_on = send(port)
             FILTER.replies.clear()
             is_eq((r.text, goes_on), (generic, True), "%s: %r" % (verb, reply and reply[:14]))
             GW.wait_log(log, since=mark)
+    for port in (PLAIN, LATE):
+        FILTER.replies["DATA"] = b"354 go on\r\n552 5.3.4 enough\r\n"
+        r, goes_on = send(port)
+        FILTER.replies.clear()
+        is_eq((r.text, goes_on), ("552 5.3.4 enough", True), "a refusal before the end of the message")
     r, goes_on = send(NOTHING)
     is_eq((r.text, goes_on), (generic, True), "nobody is there")
     GW.wait_log(r"warning: connect to proxy filter 127\.0\.0\.1:%d: Connection refused" % DOWN)

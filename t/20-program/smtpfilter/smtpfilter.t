@@ -168,6 +168,8 @@ def test_trouble_behind():
     fails("it hangs up at the end of data", {"EOM": None})
     fails("it talks nonsense", {"RCPT": b"what?\r\n250 ok\r\n"})
     fails("a reply of several codes", {"RCPT": b"250-a\r\n550 b\r\n"})
+    fails("two replies to a command", {"RCPT": b"250 ok\r\n354 go on\r\n250 taken\r\n"})
+    fails("it takes what it has not seen", {"DATA": b"354 go on\r\n250 taken\r\n"})
     fails("a reply without end", {"MAIL": b"250-a\r\n" * 2000})
     fails("a line without end", {"MAIL": b"250 " + b"x" * 100000 + b"\r\n"}, want=250)
     fails("it refuses DATA", {"DATA": b"550 5.7.0 no data\r\n"}, want=550)
