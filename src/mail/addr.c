@@ -9,7 +9,7 @@ void addr_split(str address, str *local, str *domain)
 
 	if (at < 0) {
 		*local = address;
-		*domain = (str){address.p + address.n, 0};
+		*domain = str_from(address, address.n);
 	} else {
 		*local = str_head(address, (size_t)at);
 		*domain = str_from(address, (size_t)at + 1);
