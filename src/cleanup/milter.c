@@ -14,11 +14,7 @@ static struct milters *non_smtpd;
 
 void milter_setup(void)
 {
-	struct err err;
-
-	non_smtpd = milters_parse("non_smtpd_milters", conf.non_smtpd_milters, &err);
-	if (!non_smtpd)
-		log_fatal("%s", err.text);
+	non_smtpd = milters_parse("non_smtpd_milters", conf.non_smtpd_milters);
 }
 
 void milter_forget(struct message *m)

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/names.h"
+#include "log/log.h"
 #include "param/param.h"
 #include "table/type.h"
 
@@ -33,13 +34,13 @@ static int set_time(int *ms, str value, struct err *err)
 	return 0;
 }
 
-static int set_action(struct milter_conf *c, str value, struct err *err)
+/* An unknown one does no harm as long as the milter is well. */
+static int set_action(struct milter_conf *c, str value)
 {
-	int64_t action = names_value(actions, value, -1);
-
-	if (action < 0)
-		return err_set(err, "unknown action \"%.*s\"", STR_FMT(value));
-	c->action = (enum milter_default)action;
+	c->action = (enum milter_default)names_value(actions, value, DEFAULT_UNKNOWN);
+	if (c->action == DEFAULT_UNKNOWN)
+		log_warn("milter %s: unknown default_action \"%.*s\"", c->name ? c->name : "",
+		    STR_FMT(value));
 	return 0;
 }
 
@@ -110,7 +111,7 @@ static int set(struct milter_conf *c, str name, str value, struct err *err)
 	if (str_eq_nocase(name, STR("content_timeout")))
 		return set_time(&c->content_ms, value, err);
 	if (str_eq_nocase(name, STR("default_action")))
-		return set_action(c, value, err);
+		return set_action(c, value);
 	if (str_eq_nocase(name, STR("protocol")))
 		return set_protocol(c, value, err);
 	return set_macros(c, name, value, err);
@@ -127,8 +128,7 @@ static int set_defaults(struct milter_conf *c, struct err *err)
 		macro_setting((enum milter_stage)i, &list);
 		c->macros[i] = mem_strdup(list);
 	}
-	if (set_action(c, str_of(conf.milter_default_action), err) < 0)
-		return err_prefix(err, "milter_default_action");
+	set_action(c, str_of(conf.milter_default_action));
 	if (set_protocol(c, str_of(conf.milter_protocol), err) < 0)
 		return err_prefix(err, "milter_protocol");
 	return 0;
@@ -197,24 +197,32 @@ static int parse_entry(struct milter_conf *c, str entry, struct err *err)
 	return 0;
 }
 
-struct milters *milters_parse(const char *param, const char *list, struct err *err)
+/* The entry is there, but cannot be used. */
+static void break_entry(struct milter_conf *c, const char *param, str entry, const struct err *err)
+{
+	log_warn("%s: %s", param, err->text);
+	if (!c->name)
+		c->name = str_dup(entry);
+	c->broken = mem_strdup(err->text);
+	c->action = DEFAULT_UNKNOWN;
+}
+
+struct milters *milters_parse(const char *param, const char *list)
 {
 	struct milters *m = mem_zero(sizeof(*m));
 	str rest = str_of(list), entry;
+	struct err err;
 
 	while (str_word_braced(&rest, SEPS, &entry)) {
 		if (m->n == STREAM_FDS_MAX) { /* they must fit into one hand-over */
-			err_set(err, "%s: more than %d milters", param, STREAM_FDS_MAX);
-			milters_free(m);
-			return NULL;
+			log_warn("%s: more than %d milters", param, STREAM_FDS_MAX);
+			break;
 		}
 		m->v = mem_realloc(m->v, (m->n + 1) * sizeof(*m->v));
 		memset(&m->v[m->n], 0, sizeof(*m->v));
-		if (parse_entry(&m->v[m->n++], entry, err) < 0) {
-			err_prefix(err, "%s", param);
-			milters_free(m);
-			return NULL;
-		}
+		if (parse_entry(&m->v[m->n], entry, &err) < 0)
+			break_entry(&m->v[m->n], param, entry, &err);
+		m->n++;
 	}
 	return m;
 }
@@ -230,6 +238,7 @@ void milters_free(struct milters *m)
 		return;
 	for (size_t i = 0; i < m->n; i++) {
 		free(m->v[i].name);
+		free(m->v[i].broken);
 		free(m->v[i].path);
 		free(m->v[i].host);
 		for (int s = 0; s < MACRO_STAGES; s++)

@@ -70,6 +70,10 @@ int milter_dial(struct milter *m, struct err *err)
 	struct milter_conf *c = m->conf;
 	int64_t deadline = deadline_in(c->connect_ms);
 
+	if (c->broken) {
+		log_warn("milter %s: %s", c->name, c->broken);
+		return err_set(err, "%s", c->broken);
+	}
 	if (loop_now() < c->trouble.until)
 		return err_set(err, "not asked: it has just failed several times");
 	if (c->trouble.dials >= DIALS_MAX) /* the others wait for this try */

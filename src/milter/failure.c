@@ -20,6 +20,7 @@ static const struct {
     [DEFAULT_ACCEPT] = {"accept", NULL},
     [DEFAULT_REJECT] = {"reject", "550 5.5.0 Service unavailable"},
     [DEFAULT_QUARANTINE] = {"quarantine", NULL},
+    [DEFAULT_UNKNOWN] = {"unknown", "451 4.3.5 Server configuration problem - try again later"},
     [DEFAULT_SHUTDOWN] = {"shutdown", "421 4.7.1 Service unavailable - try again later"},
 };
 

@@ -130,7 +130,7 @@ static void unpack_conf(str *in, struct milter_conf *c, bool *bad)
 	c->connect_ms = (int)get_below(in, INT32_MAX, bad);
 	c->command_ms = (int)get_below(in, INT32_MAX, bad);
 	c->content_ms = (int)get_below(in, INT32_MAX, bad);
-	c->action = (enum milter_default)get_below(in, DEFAULT_SHUTDOWN + 1, bad);
+	c->action = (enum milter_default)get_below(in, DEFAULT_UNKNOWN + 1, bad);
 	c->no_header_reply = get_u32(in, bad);
 	if (!c->name)
 		c->name = mem_strdup("?");

@@ -17,11 +17,11 @@
 #include "base/hostaddr.h"
 #include "loop/co.h"
 
-/* Parses "inet:host:port unix:path { inet:..., connect_timeout=.. }". param names the parameter in
- * errors. NULL and err on a syntax error; an empty list is not NULL. Lives until the process ends.
- */
+/* Parses "inet:host:port unix:path { inet:..., connect_timeout=.. }"; never NULL. An entry that
+ * makes no sense is warned of (param names the parameter) and kept: it tells every session
+ * 451 4.3.5. Lives until the process ends. */
 struct milters;
-struct milters *milters_parse(const char *param, const char *list, struct err *err);
+struct milters *milters_parse(const char *param, const char *list);
 bool milters_empty(const struct milters *m);
 
 /* The value of a macro ("i", "{rcpt_addr}") at this moment, or {NULL, 0}: not known, not sent. What

@@ -27,14 +27,16 @@ enum milter_default {
 	DEFAULT_ACCEPT,
 	DEFAULT_REJECT,
 	DEFAULT_QUARANTINE,
-	DEFAULT_SHUTDOWN
+	DEFAULT_SHUTDOWN,
+	DEFAULT_UNKNOWN, /* the configuration is wrong */
 };
 
 /* Settings of one milter: an entry of a list. */
 struct milter_conf {
-	char *name; /* "inet:127.0.0.1:10025", as it was written */
-	char *path; /* unix; else NULL, and */
-	char *host; /* inet */
+	char *name;   /* "inet:127.0.0.1:10025", as it was written */
+	char *broken; /* why it cannot be used; NULL: it can */
+	char *path;   /* unix; else NULL, and */
+	char *host;   /* inet */
 	int port;
 	int connect_ms, command_ms, content_ms;
 	enum milter_default action;

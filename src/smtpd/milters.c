@@ -21,11 +21,7 @@ static struct htab lists; /* result of smtpd_milter_maps -> struct milters */
 
 void milters_setup(void)
 {
-	struct err err;
-
-	usual = milters_parse("smtpd_milters", conf.smtpd_milters, &err);
-	if (!usual)
-		log_fatal("%s", err.text);
+	usual = milters_parse("smtpd_milters", conf.smtpd_milters);
 	by_client = maps_open("smtpd_milter_maps", conf.smtpd_milter_maps, 0);
 }
 
@@ -45,10 +41,9 @@ static const struct milters *list_of(str text, struct err *err)
 		return NULL;
 	}
 	copy = str_dup(text);
-	list = milters_parse("smtpd_milter_maps", copy, err);
+	list = milters_parse("smtpd_milter_maps", copy);
 	free(copy);
-	if (list)
-		htab_set(&lists, text, list);
+	htab_set(&lists, text, list);
 	return list;
 }
 

@@ -236,9 +236,7 @@ static void verdicts(const struct milters *list)
 
 static void failing(void)
 {
-	struct err err;
-	struct milters *list =
-	    milters_parse("x", "{ unix:nobody, default_action=quarantine }", &err);
+	struct milters *list = milters_parse("x", "{ unix:nobody, default_action=quarantine }");
 	struct milter_answer a;
 	int asked = 0;
 
@@ -262,8 +260,7 @@ static void failing(void)
 
 static void run(void *arg)
 {
-	struct err err;
-	struct milters *list = milters_parse("x", "unix:milter", &err);
+	struct milters *list = milters_parse("x", "unix:milter");
 
 	(void)arg;
 	fakeservice_start(&service);

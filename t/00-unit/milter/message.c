@@ -193,7 +193,7 @@ static struct milter_message *judge_file(
 	struct milter_chain *c;
 
 	/* Fresh ones: others may be in trouble. They live until the process ends. */
-	lists[nlists] = milters_parse("test", list, &err);
+	lists[nlists] = milters_parse("test", list);
 	c = milter_chain_new(lists[nlists++], no_macro, NULL, "h[1.2.3.4]");
 
 	buf_clear(&asked);
