@@ -164,6 +164,11 @@ static int64_t id_long_us(str id)
 	return us < 1000000 ? us : -1;
 }
 
+bool queue_id_is_long(str id)
+{
+	return id_long_us(id) >= 0;
+}
+
 static bool queue_hashed(const char *queue)
 {
 	str rest = str_of(conf.hash_queue_names), word;

@@ -27,7 +27,8 @@ struct queue_ref { /* where a message is */
  * enable_long_queue_ids. Any process; never waits long (a block of numbers is fetched under a
  * lock). */
 void queue_id_new(char out[QUEUE_ID_MAX]);
-bool queue_id_valid(str id); /* syntax: what may be used as a file name */
+bool queue_id_valid(str id);   /* syntax: what may be used as a file name */
+bool queue_id_is_long(str id); /* as enable_long_queue_ids makes them */
 /* "deferred/A/B/AB123..." by hash_queue_names and hash_queue_depth. */
 void queue_path(struct buf *out, const char *queue, const char *id);
 /* Path of the file or segment that holds ref. */

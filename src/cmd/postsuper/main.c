@@ -269,9 +269,14 @@ int main(int argc, char **argv)
 		structure_purge(restricted);
 	if (structure) {
 		uint64_t fixed = structure_fix(restricted);
+		uint64_t renamed = rename_long(restricted);
 
 		if (fixed > 0)
 			report("Moved to their place", fixed);
+		if (renamed > 0) {
+			report("Renamed", renamed);
+			log_warn("queue IDs were changed to short ones");
+		}
 	}
 	if (any) {
 		report_invalid();

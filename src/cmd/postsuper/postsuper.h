@@ -43,6 +43,9 @@ int offline_do(struct work *w, size_t n, struct err *err);
 void maildrop_delete(struct work *w);
 /* Puts files where hash_queue_names and hash_queue_depth want them; their number. */
 uint64_t structure_fix(unsigned queues);
+/* Gives messages with long IDs short ones, if enable_long_queue_ids is off and the system down;
+ * their number. */
+uint64_t rename_long(unsigned queues);
 void structure_purge(unsigned queues);
 
 /* Bits of the queue that holds ref. */

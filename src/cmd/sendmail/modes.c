@@ -5,6 +5,7 @@
 #include "param/param.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -64,11 +65,16 @@ static void flush(struct command *c, const struct options *o)
 static void start(struct command *c)
 {
 	pid_t pid = fork();
+	int null;
 
 	if (pid < 0)
 		fail("fork: %s", strerror(errno));
 	if (pid > 0)
 		return;
+	/* Nobody waits for what it says; the log has it. */
+	null = open("/dev/null", O_RDWR);
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
 	add(c, "start");
 	run(c, conf.command_directory, "postern");
 }

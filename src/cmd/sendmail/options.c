@@ -34,14 +34,13 @@ static void set_queue(struct options *o, const char *arg)
 		o->interval = true;
 		return;
 	}
-	if (o->mode == MODE_DAEMON) {
-		log_warn("ignoring -q option in daemon mode");
-		return;
-	}
 	if (arg[0] && (arg[0] == 'S' || !strchr("IR", arg[0])))
 		fail("-q%c is not implemented", arg[0]);
 	if (arg[0] && !arg[1])
 		fail(arg[0] == 'I' ? "specify: -qIqueueid" : "specify: -qRsitename");
+	o->flush = true;
+	if (o->mode == MODE_DAEMON)
+		return;
 	o->mode = MODE_FLUSH;
 	o->flush_id = arg[0] == 'I' ? arg + 1 : NULL;
 	o->flush_site = arg[0] == 'R' ? arg + 1 : NULL;
@@ -218,6 +217,8 @@ static void check(const struct options *o)
 		fail("-t can be used only in delivery mode");
 	if (o->nrcpts > 0 && no_recipient[o->mode])
 		fail("%s requires no recipient", no_recipient[o->mode]);
+	if (o->flush && o->mode == MODE_DAEMON)
+		log_warn("ignoring -q option in daemon mode");
 }
 
 void options_parse(struct options *o, int argc, char **argv)

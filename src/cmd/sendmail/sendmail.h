@@ -25,6 +25,7 @@ struct options {
 	bool dot_is_data; /* -i */
 	bool gateway;	  /* -G */
 	bool interval;	  /* -q30m */
+	bool flush;	  /* -q */
 	int verbose;	  /* -v count */
 	bool smtputf8;
 	const char *aliases; /* -oA */

@@ -2,6 +2,7 @@
 """postsuper: delete, hold, release, requeue, expire; while the system runs and while it is down; both lanes."""
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -163,4 +164,35 @@ def in_the_log():
             tap.is_eq((set(listed), listed.get(ids[1])), ({ids[1], ids[2]}, "hold"), "the other is active again")
 
 
-tap.run(running, down, in_the_log)
+def renamed():
+    """postsuper -s when long queue IDs were switched off."""
+    with Instance({"relayhost": "[127.0.0.1]:%d" % free_port(), "enable_long_queue_ids": "yes"}) as i:
+        i.start()
+        ids = submit(i, 3)
+        tap.ok(all("z" in q and len(q) > 12 for q in ids), "long IDs")
+        i.cmd("postsuper", "-h", ids[0], check=True)
+        before = i.cmd("postcat", "-q", ids[1]).stdout
+        i.main["enable_long_queue_ids"] = "no"
+        i.write_config()
+        said(i.cmd("postsuper", "-s"))
+        tap.is_eq(sorted(queues(i)), sorted(ids), "nothing while the system runs")
+        i.stop()
+        said(i.cmd("postsuper", "-s"), "Renamed: 3 messages", "warning: queue IDs were changed to short ones")
+        now = queues(i)
+        tap.ok(len(now) == 3 and all(re.match(r"[0-9A-F]{6,14}$", q) for q in now), "short IDs")
+        tap.is_eq(sorted(now.values()), ["deferred", "deferred", "hold"], "in the queues they were in")
+        texts = [i.cmd("postcat", "-q", q).stdout for q in now]
+        content = before.split("*** MESSAGE CONTENTS")[1].split("***\n", 1)[1].split("*** HEADER")[0]
+        tap.ok(any(content in t and "recipient: u1@far.test" in t for t in texts), "the message is the same")
+        said(i.cmd("postsuper", "-s"))
+        mark = len(i.log())
+        i.start()
+        i.cmd("postsuper", "-H", "ALL", check=True)
+        i.ctl("flush")
+        for k in range(3):
+            line = i.wait_log(r"to=<u%d@far\.test>.*status=deferred" % k, since=mark)
+            tap.ok(line.split("]: ")[1].split(":")[0] in now, "delivery goes on under the new ID")
+        said(i.cmd("postsuper", "-d", "ALL"), "Deleted: 3 messages")
+
+
+tap.run(running, down, in_the_log, renamed)
