@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "log/log.h"
+#include "loop/co.h"
 #include "milter/address.h"
 #include "param/param.h"
 
@@ -11,6 +12,9 @@
 #define EDITS_MAX 10000
 #define BYTES_MAX ((size_t)8 * 1024 * 1024)
 #define WARNINGS  10 /* of one kind, about one message */
+/* Fields that are looked at or moved by all changes together, and in one go. */
+#define WORK_MAX     ((uint64_t)120 * 1000 * 1000)
+#define WORK_AT_ONCE 1000000
 
 static int replace_body(struct milter_edits *e, str piece, struct err *err)
 {
@@ -155,12 +159,25 @@ static void apply(struct work *w, const struct milter_reply *r)
 	}
 }
 
+int milter_edits_check(const struct milter_edits *e, const struct milter_fields *f, struct err *err)
+{
+	if ((uint64_t)e->n * (e->n + f->n) <= WORK_MAX)
+		return 0;
+	return err_set(err, "%zu changes to a message with %zu header fields", e->n, f->n);
+}
+
 bool milter_edits_apply(struct milter_edits *e, struct milter_fields *f, struct arena *a,
     const struct milter_envelope_ops *ops, void *ctx)
 {
 	struct work w = {.f = f, .arena = a, .ops = ops, .ctx = ctx};
 
-	for (size_t i = 0; i < e->n; i++)
+	for (size_t i = 0, work = 0; i < e->n; i++) {
 		apply(&w, &e->v[i]);
+		work += f->n + 1000; /* recipients are looked for, too */
+		if (work < WORK_AT_ONCE)
+			continue;
+		co_yield ();
+		work = 0;
+	}
 	return w.changed;
 }

@@ -21,6 +21,10 @@ struct milter_edits {
  * address, or the new body cannot be kept. May wait. */
 int milter_edits_add(struct milter_edits *e, const struct milter_reply *r, bool leading,
     const char *milter, struct err *err);
+/* Whether they can be done to this header in little time: 0, or -1 and err. Clients may send
+ * millions of fields, and a filter may want each of many away. */
+int milter_edits_check(
+    const struct milter_edits *e, const struct milter_fields *f, struct err *err);
 /* Does what concerns header and envelope, in order; true when the header is another. Texts go to a.
  * May wait. */
 bool milter_edits_apply(struct milter_edits *e, struct milter_fields *f, struct arena *a,

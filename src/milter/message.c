@@ -160,7 +160,8 @@ static void settle(
 {
 	struct err err = {0};
 
-	if (t->edits.body && milter_body_done(t->edits.body, &err) < 0) {
+	if (milter_edits_check(&t->edits, &m->fields, &err) < 0 ||
+	    (t->edits.body && milter_body_done(t->edits.body, &err) < 0)) {
 		milter_bad_change(t->milter, &err, &t->answer);
 		return;
 	}

@@ -427,6 +427,31 @@ static void failures(void)
 	is_int(asked.n, 0, "who refuses changes nothing either");
 }
 
+/* Changes cost what the header is long: there is an end to it. */
+static void many_fields(void)
+{
+	struct buf header = {0};
+
+	for (int i = 0; i < 300000; i++)
+		buf_cstr(&header, "A:\r\n");
+	buf_cstr(&header, "\r\n");
+	for (int n = 100; n <= 1000; n *= 10) {
+		reset();
+		scripts[0].steps = 0x400;
+		scripts[0].at = 'L';
+		scripts[0].with = 's';
+		for (int i = 0; i < n; i++)
+			wants_texts(0, 'm', 1, "A", "");
+		wants_texts(0, '+', -1, "<a@b>", NULL);
+		judge("{unix:m1, default_action=accept}", buf_text(&header), MILTER_NO_FIELD, "");
+		is_int((long long)(header.n - written.n), n == 100 ? 400 : 0,
+		    n == 100 ? "a hundred of many fields are removed"
+			     : "a thousand are too much: none is");
+		is_int(asked.n > 0, n == 100, "and the envelope is as the header is");
+	}
+	buf_free(&header);
+}
+
 /* Bodies that do not stay in memory. */
 static void large_bodies(void)
 {
@@ -479,6 +504,7 @@ static void run(void *arg)
 	tmpconf("milter_connect_timeout = 5s\nmessage_size_limit = 100\n");
 	failures();
 	tmpconf("milter_connect_timeout = 5s\nmessage_size_limit = 0\n");
+	many_fields();
 	large_bodies();
 	for (int i = 0; i < 2; i++)
 		fakeservice_stop(&services[i]);
