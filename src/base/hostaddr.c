@@ -103,28 +103,53 @@ static int to_port(str port)
 	return str_to_u64(port, &v) && v > 0 && v < 65536 ? (int)v : -1;
 }
 
+/* A chroot has no /etc/services. */
+static const char *known_ports = "lmtp=24, smtp=25, smtps=submissions=465, submission=587";
+
+void endpoint_set_known_ports(const char *list)
+{
+	known_ports = list;
+}
+
+/* 0: not one of them. */
+static int known_port(str port, struct err *err)
+{
+	str rest = str_of(known_ports), item;
+
+	while (str_word(&rest, ", \t\r\n", &item)) {
+		str names = item, part, last = {0};
+		bool found = false;
+
+		while (str_split(&names, '=', &part)) {
+			found = found || (names.p && str_eq(part, port));
+			last = part;
+		}
+		if (!found)
+			continue;
+		return to_port(last) > 0 ? to_port(last)
+					 : err_set(err, "known_tcp_ports: bad port in \"%.*s\"",
+					       STR_FMT(str_head(item, 64)));
+	}
+	return 0;
+}
+
 int endpoint_port(str port, struct err *err)
 {
-	/* Known without /etc/services: a chroot has none. */
-	static const struct {
-		const char *name;
-		int port;
-	} known[] = {{"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465},
-	    {"lmtp", 24}, {"qmqp", 628}};
 	char name[64], data[1024];
 	struct servent entry, *found = NULL;
+	int n;
 
 	if (str_is_digits(port)) {
-		int n = to_port(port);
+		n = to_port(port);
 		return n > 0 ? n : err_set(err, "bad port \"%.*s\"", STR_FMT(str_head(port, 64)));
 	}
 	if (!to_cstr(port, name, sizeof(name)))
 		return err_set(err, "bad port \"%.*s\"", STR_FMT(str_head(port, 64)));
+	n = known_port(port, err);
+	if (n != 0)
+		return n;
 	if (getservbyname_r(name, "tcp", &entry, data, sizeof(data), &found) == 0 && found)
 		return ntohs((uint16_t)found->s_port);
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (strcmp(known[i].name, name) == 0)
-			return known[i].port;
 	return err_set(err, "unknown service: %s/tcp", name);
 }
 

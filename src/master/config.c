@@ -177,6 +177,8 @@ int services_load(struct list *out, struct err *err)
 			    "duplicate master.cf entry for service \"%s\" (%s) -- using the last "
 			    "entry",
 			    cf.v[i].name, cf.v[i].name);
+		if (service_disabled(&cf.v[i]))
+			continue;
 		s = service_new(&cf.v[i]);
 		if (access(s->path, X_OK) < 0) {
 			buf_printf(

@@ -79,6 +79,9 @@ extern struct master master;
 void master_announce(void); /* everything is up */
 void master_ended(void);    /* the last worker has gone while stopping */
 
+/* disable.c: whether master_service_disable names this service */
+bool service_disabled(const struct mastercf_service *s);
+
 /* config.c: services from master.cf */
 int services_load(struct list *out, struct err *err); /* without sockets */
 void services_free(struct list *services);	      /* closes what sockets they still have */

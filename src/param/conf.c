@@ -1,4 +1,5 @@
 #include "param/conf.h"
+#include "base/hostaddr.h"
 #include "base/mem.h"
 #include "param/conffile.h"
 #include "param/convert.h"
@@ -130,12 +131,16 @@ static void clear_conf(void)
 int conf_load(void (*warn)(const char *), struct err *err)
 {
 	warner = warn;
+	endpoint_set_known_ports("");
 	param_scope_free(&conf_scope);
 	maincf_free(&conf_main);
 	conf_scope = (struct param_scope){.raw = raw_value, .ctx = &conf_main};
 	conf_scope.dir = arena_cstr(&conf_scope.mem, str_of(conf_dir()));
 	clear_conf();
-	return load_all(err);
+	if (load_all(err) < 0)
+		return -1;
+	endpoint_set_known_ports(conf.known_tcp_ports);
+	return 0;
 }
 
 bool conf_is_set(const char *name)

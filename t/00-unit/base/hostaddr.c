@@ -124,6 +124,13 @@ static void endpoints(void)
 	is_int(endpoint_port(STR("65536"), &e), -1, "too large");
 	is_int(endpoint_port(STR("no-such-service"), &e), -1, "an unknown name");
 	is_cstr(e.text, "unknown service: no-such-service/tcp", "is named");
+	endpoint_set_known_ports("one=two=77, smtp = 1 bad=port,three=78");
+	is_int(endpoint_port(STR("one"), &e), 77, "a name of known_tcp_ports");
+	is_int(endpoint_port(STR("two"), &e), 77, "a second name");
+	is_int(endpoint_port(STR("three"), &e), 78, "the last");
+	is_int(endpoint_port(STR("bad"), &e), -1, "a bad port");
+	is_cstr(e.text, "known_tcp_ports: bad port in \"bad=port\"", "is named");
+	is_int(endpoint_port(STR("submission"), &e), 587, "others are in the services file");
 }
 
 static void is_name(const char *name, const char *want)

@@ -37,6 +37,17 @@ def test_configure():
         like(mk, r"(?m)^confdir = /etc/postern$", "--prefix=/usr has its configuration in /etc")
         like(mk, r"(?m)^CFLAGS = .*-fsanitize=address", "--enable-debug")
         is_eq(sh(SRC + "/configure", "--no-such-option", cwd=d).returncode, 1, "an unknown option")
+        r = sh(SRC + "/configure", "--prefix", "/opt/q", "--exec-prefix=/opt/x", "--datarootdir", "/opt/d", "--libdir=/opt/l", "--build=b", cwd=d)
+        is_eq(r.returncode, 0, "directory options as packagers give them, also as two words")
+        mk = open(d + "/config.mk").read()
+        like(mk, r"(?m)^daemondir = /opt/x/libexec/postern$(.|\n)*^confdir = /opt/q/etc/postern$(.|\n)*^mandir = /opt/d/man$", "they are where they were wished")
+        is_eq(sh(SRC + "/configure", "--sbindir=sbin", cwd=d).returncode, 1, "a relative directory")
+        is_eq(sh(SRC + "/configure", "--prefix", cwd=d).returncode, 1, "an option without its directory")
+        # Options that a compiler does not know are not given to it.
+        if shutil.which("clang"):
+            is_eq(sh(SRC + "/configure", "CC=clang", cwd=d).returncode, 0, "with clang")
+            r = sh("make", "build/obj/src/base/err.o", "build/san/src/base/err.o", cwd=d)
+            ok(r.returncode == 0, "clang takes its options") or diag(r.stdout)
         is_eq(sh(SRC + "/configure", "--prefix=relative", cwd=d).returncode, 1, "a relative prefix")
         # A pkg-config that knows nothing: what is missing is named with its package.
         r = sh(SRC + "/configure", cwd=d, env={"PKG_CONFIG_LIBDIR": "/nonexistent", "PKG_CONFIG_PATH": ""})

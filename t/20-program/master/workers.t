@@ -260,5 +260,21 @@ def test_options():
         is_eq(i.ctl("nonsense").returncode, 1, "an unknown action")
 
 
+def test_disabled():
+    a, b = free_port(), free_port()
+    services = ["%d inet n - n - - smtpd" % a, "127.0.0.1:%d inet n - n - - smtpd" % b, "cleanup unix n - n - 0 cleanup"]
+    is_open = lambda port: socket.socket().connect_ex(("127.0.0.1", port)) == 0
+    with Echo(services, main={"master_service_disable": "!127.0.0.1:%d/INET, inet" % b}) as i:
+        i.start()
+        i.wait_log("daemon started")
+        ok(is_open(b) and not is_open(a), "master_service_disable: a type but for one name")
+        ok(os.path.exists(os.path.join(i.spool, "public/cleanup")), "other types are there")
+        i.main["master_service_disable"] = "127.0.0.1:%d/inet unix" % b
+        i.write_config()
+        i.reload()
+        ok(is_open(a) and not is_open(b), "a reload opens what is no longer disabled, and closes what is")
+        ok(not os.path.exists(os.path.join(i.spool, "public/cleanup")), "also a UNIX socket")
+
+
 run(test_basic, test_crash, test_throttle, test_limits, test_companion, test_reload, test_wakeup, test_sandbox, test_chroot,
-    test_master_dies, test_bind_failure, test_abort_and_foreground, test_options)
+    test_master_dies, test_bind_failure, test_abort_and_foreground, test_options, test_disabled)
