@@ -47,8 +47,8 @@ struct endpoint {
 };
 /* The slices point into text. A text without "inet:" or "unix:" is taken as inet. */
 int endpoint_parse(struct endpoint *e, str text, struct err *err);
-/* Names of ports that need no services file: "smtp=25, smtps=submissions=465", as known_tcp_ports has
- * them. Kept, not copied. */
+/* Names of ports that need no services file: "smtp=25, smtps=submissions=465", as known_tcp_ports
+ * has them. Kept, not copied. */
 void endpoint_set_known_ports(const char *list);
 /* Number of a port or of a TCP service name; -1 and err. */
 int endpoint_port(str port, struct err *err);

@@ -57,7 +57,7 @@ void qmgr_clnt_new(const struct queue_ref *ref, const struct envelope *env)
 
 void qmgr_clnt_closed(uint64_t segment, uint64_t generation)
 {
-	struct ipc_qmgr_closed m = {segment, generation};
+	struct ipc_qmgr_closed m = {.segment = segment, .generation = generation};
 
 	put(MSG_QMGR_CLOSED, &m);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reload under load: no session is dropped, every message is delivered once."""
+"""Reload under load: no session is dropped, every message is delivered once; also with a policy server and milters that judge it all."""
 import os
 import re
 import smtplib
@@ -9,6 +9,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../lib"))
 from instance import Instance, free_port, wait_until
+from milter import CONTINUE, Milter, add_header
+from policy import PolicyServer
 from tap import diag, is_eq, ok, run
 
 CLIENTS, RELOADS = 6, 4
@@ -43,9 +45,9 @@ class Client(threading.Thread):
             self.error = repr(e)
 
 
-def test_reload():
+def reload(main):
     port = free_port()
-    with Instance({"default_transport": "discard"}, ["%d inet n - n - - smtpd" % port]) as i:
+    with Instance(dict(main, default_transport="discard"), ["%d inet n - n - - smtpd" % port]) as i:
         i.start()
         clients = [Client(port, n, n % 2 == 0) for n in range(CLIENTS)]
         for c in clients:
@@ -71,4 +73,18 @@ def test_reload():
             diag("\n".join(bad[:10]))
 
 
-run(test_reload)
+
+def test_reload():
+    reload({})
+
+
+def test_judged():
+    """The second milter adds a header, so that cleanup writes each message anew."""
+    policy, one = PolicyServer(), Milter({})
+    two = Milter({"eom": [add_header("X-Two", "yes"), CONTINUE]})
+    reload({"smtpd_recipient_restrictions": "check_policy_service %s, permit_mynetworks, reject" % policy.name,
+            "smtpd_milters": "%s, %s" % (one.where, two.where)})
+    ok(len(policy.requests) > 100 and "eom" in one.names() and "eom" in two.names(), "all of them were asked")
+
+
+run(test_reload, test_judged)
