@@ -225,22 +225,24 @@ struct subject eval_subject(struct eval *e)
 
 /* --- routes */
 
-static int ask(struct eval *e, str address, struct resolved *r)
+static int ask(struct eval *e, str sender, str address, struct resolved *r)
 {
 	int64_t deadline = deadline_in(conf.ipc_timeout * 1000L);
 	struct err err;
 	str full;
 
 	if (rewrite_address(STR("local"), address, e->arena, &full, deadline, &err) == 0 &&
-	    rewrite_resolve(STR(""), full, false, e->arena, r, deadline, &err) == 0)
+	    rewrite_resolve(sender, full, false, e->arena, r, deadline, &err) == 0)
 		return 0;
 	log_warn("%s", err.text);
 	return -1;
 }
 
-static const struct resolved *route(struct eval *e, str address, bool *have, struct resolved *r)
+/* sender: routes may depend on it. */
+static const struct resolved *route(
+    struct eval *e, str sender, str address, bool *have, struct resolved *r)
 {
-	if (!*have && ask(e, address, r) < 0)
+	if (!*have && ask(e, sender, address, r) < 0)
 		return NULL;
 	*have = true;
 	return r;
@@ -248,10 +250,10 @@ static const struct resolved *route(struct eval *e, str address, bool *have, str
 
 const struct resolved *eval_rcpt_route(struct eval *e)
 {
-	return route(e, e->s->tx.rcpt, &e->have_rcpt_route, &e->rcpt_route);
+	return route(e, e->s->tx.sender, e->s->tx.rcpt, &e->have_rcpt_route, &e->rcpt_route);
 }
 
 const struct resolved *eval_sender_route(struct eval *e)
 {
-	return route(e, e->s->tx.sender, &e->have_sender_route, &e->sender_route);
+	return route(e, STR(""), e->s->tx.sender, &e->have_sender_route, &e->sender_route);
 }

@@ -14,7 +14,7 @@ def check():
     port, early = free_port(), free_port()
     sink = Sink()
     with Instance(services=["%d inet n - n - - smtpd" % port, "%d inet n - n - - smtpd -o smtpd_delay_reject=no -o smtpd_recipient_restrictions=permit" % early],
-                  main={"relayhost": "[127.0.0.1]:%d" % sink.port, "myorigin": "origin.test", "smtpd_helo_restrictions": "reject_invalid_helo_hostname",
+                  main={"relayhost": "[127.0.0.1]:%d" % sink.port, "myorigin": "origin.test", "sender_dependent_default_transport_maps": "inline:{{norelay@x.test=error:not you}}", "smtpd_helo_restrictions": "reject_invalid_helo_hostname",
                         "smtpd_sender_restrictions": "check_sender_access inline:{{bad@x.test=reject},{later@x.test=DEFER_IF_PERMIT not now}}"}) as i:
         i.start()
         c = Client(port)
@@ -31,6 +31,9 @@ def check():
         tap.is_eq(c.cmd("RCPT TO:<r@x.test>").text, "450 4.7.1 <later@x.test>: Sender address rejected: not now", "strikes at RCPT")
         c = Client(port)
         c.ehlo()
+        c.cmd("MAIL FROM:<norelay@x.test>")
+        tap.is_eq(c.cmd("RCPT TO:<r@x.test>").text, "550 5.1.1 <r@x.test>: Recipient address rejected: not you", "a route that depends on the sender refuses at RCPT")
+        c.cmd("RSET")
         c.message("s@x.test", ["amy"], b"  no header\r\nSubject: x\r\n")
         tap.ok(i.wait_log(r"to=<amy@origin\.test>, orig_to=<amy>, relay="), "original recipient")
         m = sink.messages[0]
