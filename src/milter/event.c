@@ -221,8 +221,11 @@ static struct milter_answer take_discard(struct milter *m, enum milter_stage sta
 {
 	struct milter_answer a = go_on(m);
 
-	if (stage == STAGE_CONNECT || stage == STAGE_HELO || !m->in_message)
+	if (stage == STAGE_CONNECT || stage == STAGE_HELO || !m->in_message) {
+		log_warn("milter %s: %s: discard is for messages only", m->conf->name,
+		    milter_stages[stage].name);
 		return a;
+	}
 	m->state = MILTER_PASSED;
 	a.verdict = MILTER_DISCARD;
 	return a;

@@ -205,6 +205,14 @@ int milter_reply_parse(char cmd, str data, struct milter_reply *r, struct err *e
 	return 0;
 }
 
+/* "550 4.1.1 text": the enhanced code (RFC 3463) contradicts the reply code. */
+static bool other_class(str line, str rest)
+{
+	return rest.n >= 2 && rest.p[1] == '.' && str_chr(STR("245"), rest.p[0]) >= 0 &&
+	       rest.p[0] != line.p[0] && rest.n >= 3 &&
+	       str_is_digits(str_head(str_from(rest, 2), 1));
+}
+
 /* "550 5.7.1 text" or "550-text": the code, and the rest behind the separator. */
 static bool code_of(str line, int *code, str *rest)
 {
@@ -214,7 +222,7 @@ static bool code_of(str line, int *code, str *rest)
 		return false;
 	*code = (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + (line.p[2] - '0');
 	*rest = str_from(line, 4);
-	return *code >= 400 && *code < 600;
+	return *code >= 400 && *code < 600 && !other_class(line, *rest);
 }
 
 /* Text with "%%" as "%": the library of milters doubles it. */

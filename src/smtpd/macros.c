@@ -49,6 +49,18 @@ static str client_ptr(struct session *s)
 	return text_of(s->client.reverse_name);
 }
 
+/* Undocumented, but asked for: whether name and address agree. */
+static str client_resolve(struct session *s)
+{
+	const struct client *c = &s->client;
+
+	if (c->name_status == NAME_OK)
+		return STR("OK");
+	if (c->name_status == NAME_TEMPORARY)
+		return STR("TEMP");
+	return c->reverse_status == NAME_OK ? STR("FORGED") : STR("FAIL");
+}
+
 /* Nobody counts connections by client. */
 static str client_connections(struct session *s)
 {
@@ -211,6 +223,7 @@ static const struct {
     {"client_name", client_name},
     {"client_port", client_port},
     {"client_ptr", client_ptr},
+    {"client_resolve", client_resolve},
     {"daemon_addr", daemon_addr},
     {"daemon_port", daemon_port},
     {"auth_authen", auth_authen},

@@ -251,24 +251,39 @@ void milters_rcpt_refused(struct session *s, str args)
 	s->rcpt_refused = false;
 }
 
+/* Between and after the RCPT commands, macros and log lines tell the first recipient. */
+static void tell_first_rcpt(struct session *s)
+{
+	if (s->tx.nrcpts)
+		s->tx.rcpt = s->tx.rcpts[0].address;
+}
+
 bool milters_data(struct session *s)
 {
 	struct milter_answer a;
+	bool good;
 
 	if (!asked(s))
 		return true;
+	tell_first_rcpt(s);
 	a = milter_data(s->milters);
-	return take(s, &a);
+	good = take(s, &a);
+	s->tx.rcpt = (str){NULL, 0};
+	return good;
 }
 
 bool milters_unknown(struct session *s, str verb)
 {
 	struct milter_answer a;
+	bool good;
 
 	if (!asked(s))
 		return true;
+	tell_first_rcpt(s);
 	a = milter_unknown(s->milters, verb);
-	return take(s, &a);
+	good = take(s, &a);
+	s->tx.rcpt = (str){NULL, 0};
+	return good;
 }
 
 bool milters_session(struct session *s)

@@ -115,6 +115,9 @@ static void replycodes(void)
 	replycode("550-a\r\n551 b", NULL);
 	replycode("550-a\r\n\r\n550 b", NULL);
 	replycode("no 550", NULL);
+	replycode("550 4.1.1 no", NULL);
+	replycode("450 2.1.1 no", NULL);
+	replycode("550 4.no", "550 4.no");
 }
 
 int main(void)

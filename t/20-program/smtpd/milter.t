@@ -158,6 +158,9 @@ def test_discard():
             c.cmd("MAIL FROM:<a@b.test>")
             is_eq((M.names()[-1], SECOND.names()[-1]), ("mail", "mail"), "the next message is another matter")
     GW.wait_log(r"milter-discard: DATA from .*: milter triggers DISCARD action; from=<a@b.test> to=<u@far.test>")
+    set_state(data=REJECT)
+    is_eq(codes()[-1], 550, "refused at DATA")
+    GW.wait_log(r"milter-reject: DATA from .*: 550 5.7.1 Command rejected; from=<a@b.test> to=<u@far.test>")  # the first of two
     set_state()
     with Client(PORT) as c:
         c.ehlo()
