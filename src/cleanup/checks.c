@@ -37,12 +37,12 @@ unsigned checks_flags(void)
 
 /* --- the log */
 
-/* An attribute of the message, or NULL. */
+/* An attribute of the message (they are kept with a NUL), or NULL. */
 static const char *attr(struct message *m, const char *name)
 {
 	str value = envelope_attr(&m->env, name);
 
-	return value.n ? arena_cstr(&m->arena, value) : NULL;
+	return value.n ? value.p : NULL;
 }
 
 static void put_log(struct message *m, const char *verb, const char *class, str line,
@@ -117,25 +117,36 @@ static void act(struct message *m, enum check_action action, str text)
 	}
 }
 
+/* Nothing is kept of it: as many lines match as a client likes. */
+static void log_action(struct message *m, const char *verb, bool milter, enum check_class class,
+    str text, const struct check_result *r)
+{
+	struct buf what = {0}, why = {0};
+
+	buf_printf(&what, "%s%s", milter ? "milter-header-" : "", verb);
+	if (r->action == CHECK_REJECT)
+		buf_cstr(&why, refusal(m, r->text));
+	else
+		buf_str(&why, r->text);
+	checks_log(
+	    m, buf_text(&what), check_class_name(class), text, why.n ? buf_text(&why) : NULL);
+	buf_free(&what);
+	buf_free(&why);
+}
+
 /* Looks text up, logs and obeys. False: a table failed, and so did the message. */
 static bool look(struct message *m, const struct checks *in, enum check_class class, str text,
     struct check_result *r)
 {
-	const char *verb, *why;
+	const char *verb;
 	struct err err;
 
 	if (checks_look(in, class, text, r, &err) < 0) {
 		message_lookup_failed(m, in->params[class], STR(""), &err);
 		return false;
 	}
-	if ((verb = check_verb(r->action))) {
-		why = r->action == CHECK_REJECT ? refusal(m, r->text)
-		      : r->text.n		? arena_cstr(&m->arena, r->text)
-						: NULL;
-		if (in == &milter_tables)
-			verb = arena_printf(&m->arena, "milter-header-%s", verb);
-		checks_log(m, verb, check_class_name(class), text, why);
-	}
+	if ((verb = check_verb(r->action)))
+		log_action(m, verb, in == &milter_tables, class, text, r);
 	act(m, r->action, r->text);
 	return true;
 }

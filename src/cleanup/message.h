@@ -50,8 +50,9 @@ struct message {
 
 	/* actions */
 	str redirect, filter;
-	str *bcc;
-	size_t nbcc;
+	str *bcc; /* each address once */
+	size_t nbcc, bcc_cap;
+	struct htab seen_bcc;
 	const char *queue_name; /* "incoming" or "hold" */
 	bool discard;
 

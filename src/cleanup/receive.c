@@ -11,6 +11,9 @@
 #include <stdlib.h>
 
 #define RCPTS_MAX 1000000 /* of one message: clients have lower limits of their own */
+#define COPIES_MAX                                                                                 \
+	10000 /* by BCC actions: as many fields and lines may match as a client likes              \
+	       */
 
 void message_fail(struct message *m, enum cleanup_status status, const char *why)
 {
@@ -36,12 +39,20 @@ void message_fate(struct message *m, const struct ipc_rcpt_status *st)
 
 void message_copy(struct message *m, str address)
 {
-	str *more = arena_alloc(&m->arena, (m->nbcc + 1) * sizeof(str));
-
-	if (m->nbcc)
-		memcpy(more, m->bcc, m->nbcc * sizeof(str));
-	more[m->nbcc++] = arena_str(&m->arena, address);
-	m->bcc = more;
+	if (htab_find(&m->seen_bcc, address))
+		return;
+	if (m->nbcc == COPIES_MAX) {
+		if (m->status == CLEANUP_OK)
+			log_warn("%s: more than %d different BCC addresses", m->id, COPIES_MAX);
+		message_fail(m, CLEANUP_BAD, NULL);
+		return;
+	}
+	if (m->nbcc == m->bcc_cap) {
+		m->bcc_cap = m->bcc_cap ? m->bcc_cap * 2 : 4;
+		m->bcc = mem_realloc(m->bcc, m->bcc_cap * sizeof(*m->bcc));
+	}
+	m->bcc[m->nbcc++] = arena_str(&m->arena, address);
+	htab_set(&m->seen_bcc, address, m);
 }
 
 static void message_free(struct message *m)
@@ -54,10 +65,12 @@ static void message_free(struct message *m)
 		mime_down_free(m->down);
 	buf_free(&m->out);
 	free(m->given);
+	free(m->bcc);
 	free(m->early);
 	milter_forget(m);
 	buf_free(&m->milters.state);
 	htab_free(&m->seen_rcpts, NULL);
+	htab_free(&m->seen_bcc, NULL);
 	htab_free(&m->unwanted, NULL);
 	arena_free(&m->arena);
 	free(m);

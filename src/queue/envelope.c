@@ -30,7 +30,8 @@ void envelope_add_attr(struct envelope *e, struct arena *a, str name, str value)
 {
 	for (size_t i = 0; i < e->nattrs; i++) {
 		if (str_eq(e->attrs[i].name, name)) {
-			e->attrs[i].value = arena_str(a, value);
+			if (!str_eq(e->attrs[i].value, value))
+				e->attrs[i].value = arena_str(a, value);
 			return;
 		}
 	}

@@ -26,7 +26,9 @@ static inline void fake_free(struct message *m)
 	buf_free(&m->out);
 	free(m->given);
 	free(m->early);
+	free(m->bcc);
 	htab_free(&m->seen_rcpts, NULL);
+	htab_free(&m->seen_bcc, NULL);
 	arena_free(&m->arena);
 }
 
