@@ -72,7 +72,7 @@ void transcript_in(struct session *s, str line)
 }
 
 /* What kind of trouble a refusal is. */
-static uint32_t class_of(int code, str dsn, str wire)
+static uint32_t class_of(const struct session *s, int code, str dsn, str wire)
 {
 	str detail = dsn.n > 2 ? str_from(dsn, 2) : STR("");
 
@@ -80,9 +80,11 @@ static uint32_t class_of(int code, str dsn, str wire)
 		return 0; /* it ends what went wrong before */
 	if (str_eq(detail, STR("3.1")))
 		return RESOURCE;
+	/* A before-queue filter that is away is not our own trouble. */
 	if (str_eq(dsn, STR("4.3.0")))
-		return RESOURCE | SOFTWARE | DATA;
-	if (str_eq(detail, STR("3.5")))
+		return s->tx.proxied ? DATA : RESOURCE | SOFTWARE | DATA;
+	/* Our own configuration; that of a table or a policy server makes a refusal like others. */
+	if (str_starts(wire, STR("451 4.3.5 Server configuration error")))
 		return SOFTWARE;
 	if (str_eq(detail, STR("1.1")) || str_eq(detail, STR("1.6")) ||
 	    str_starts(wire, STR("552 5.3.4 Error: message file too big")))
@@ -97,7 +99,7 @@ void transcript_out(struct session *s, str wire, int code, str dsn)
 	str rest = wire, line;
 
 	if (code >= 400)
-		s->trouble |= class_of(code, dsn, wire) & wanted;
+		s->trouble |= class_of(s, code, dsn, wire) & wanted;
 	while (str_split(&rest, '\n', &line))
 		if (line.n > 0)
 			keep(s, " Out: ", str_trim(line));
