@@ -20,7 +20,7 @@ class Gate(Instance):
         super().__init__(dict({"notify_classes": classes, "relayhost": self.peer.nexthop, "smtpd_peername_lookup": "no", "smtpd_error_sleep_time": "0", "mydestination": "",
                                "smtpd_hard_error_limit": "3", "virtual_alias_maps": "inline:{postmaster@gw.example.test=pm@far.test}", "relay_domains": "rel.test",
                                "relay_recipient_maps": "inline:{good@rel.test=x}", "smtpd_recipient_restrictions":
-                               "check_recipient_access inline:{{policy@far.test=REJECT no} {soft@far.test=nonsense}}, check_sender_access inline:{table@x.test=DUNNO}, check_sender_access fail:table"}, **main), services=["%d inet n - n - - smtpd" % PORT])
+                               "check_recipient_access inline:{{policy@far.test=REJECT no} {soft@far.test=nonsense}}"}, **main), services=["%d inet n - n - - smtpd" % PORT])
         self.start()
 
     def session(self, *commands, quit=True):
@@ -68,8 +68,8 @@ def test_classes():
         g.session("MAIL FROM:<a@x.test>", "RCPT TO:<bad@rel.test>")
         like(g.notice(), r" Out: 550 5\.1\.1 <bad@rel\.test>: Recipient address rejected: User unknown in relay recipient table\n", "bounce: refused recipients")
         is_eq(len(g.peer.messages), 1, "nothing else")
-    with Gate("software") as g:
-        g.session("MAIL FROM:<a@x.test>", "RCPT TO:<u@far.test>")
+    with Gate("software", smtpd_data_restrictions="check_sender_access fail:table") as g:
+        g.session("MAIL FROM:<a@x.test>", "RCPT TO:<u@far.test>", "DATA")
         g.session("MAIL FROM:<a@x.test>", "RCPT TO:<soft@far.test>")
         ok(" Out: 451 4.3.5 Server configuration error" in g.notice(), "software: our own configuration, not a table that fails")
     with Gate("", error_notice_recipient="errors@far.test") as g:
