@@ -67,4 +67,17 @@ def test_parameters():
             is_eq(fates(s, 1, mute)[0].reason, "conversation with 127.0.0.1[127.0.0.1] timed out while performing the LHLO handshake", "lmtp_lhlo_timeout")
 
 
-run(test_verdicts, test_unix, test_parameters)
+
+def test_xforward():
+    attrs = {"log_client_name": "h.test", "log_client_address": "192.0.2.1"}
+    with Smtp({"lmtp_send_xforward_command": "yes"}) as s, Server(caps=["XFORWARD NAME ADDR"], lmtp=True) as peer:
+        s.start()
+        fates(s, 1, peer, attrs=attrs)
+        is_eq(peer.commands()[1:3], ["XFORWARD NAME=h.test ADDR=192.0.2.1", "MAIL FROM:<s@client.test>"], "lmtp_send_xforward_command")
+    with Smtp({"smtp_send_xforward_command": "yes"}) as s, Server(caps=["XFORWARD NAME ADDR"], lmtp=True) as peer:
+        s.start()
+        fates(s, 1, peer, attrs=attrs)
+        is_eq(peer.commands()[1], "MAIL FROM:<s@client.test>", "smtp_send_xforward_command is not for LMTP")
+
+
+run(test_verdicts, test_unix, test_parameters, test_xforward)
