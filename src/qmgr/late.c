@@ -7,27 +7,37 @@
 static struct htab results; /* struct buf of RCPT_STATUS frames, by queue ID */
 
 /* Calls fn for each status; stops at what is malformed. */
-static void each(str statuses, struct message *m,
-    void (*fn)(struct message *m, const struct queue_ref *ref, const struct ipc_rcpt_status *st),
-    const struct queue_ref *ref)
+static void each(str statuses, void (*fn)(void *arg, const struct ipc_rcpt_status *st), void *arg)
 {
 	struct ipc_msg f;
 
 	while (statuses.n && ipc_take(&statuses, &f, NULL) == 0)
 		if (f.type == MSG_RCPT_STATUS && f.rcpt_status.kind <= RCPT_BOUNCED)
-			fn(m, ref, &f.rcpt_status);
+			fn(arg, &f.rcpt_status);
 }
 
-static void record(struct message *m, const struct queue_ref *ref, const struct ipc_rcpt_status *st)
+/* Results of a message that is not active, until it is. */
+struct news {
+	const struct item *item;
+	struct queue_ref ref;
+	struct buf frames;
+};
+
+static void record(void *arg, const struct ipc_rcpt_status *st)
 {
-	(void)m;
-	queue_store_status(qmgr_store, ref, st);
+	struct news *n = arg;
+
+	/* The earlier qmgr has put it off. To hear so again would take the place of its next
+	 * attempt. */
+	if (n->item->state == ITEM_DEFERRED && st->kind == RCPT_DEFERRED)
+		return;
+	queue_store_status(qmgr_store, &n->ref, st);
+	ipc_put(&n->frames, MSG_RCPT_STATUS, st);
 }
 
-static void apply(struct message *m, const struct queue_ref *ref, const struct ipc_rcpt_status *st)
+static void apply(void *arg, const struct ipc_rcpt_status *st)
 {
-	(void)ref;
-	message_status(m, st);
+	message_status(arg, st);
 }
 
 static struct item *find(str id)
@@ -43,23 +53,24 @@ static struct item *find(str id)
 
 void late_add(str id, str statuses)
 {
-	struct item *i = find(id);
-	struct queue_ref ref;
+	struct news n = {.item = find(id)};
 	struct buf *b;
 
-	if (!i || (i->state == ITEM_ACTIVE && i->message->stage != STAGE_READING))
+	if (!n.item || (n.item->state == ITEM_ACTIVE && n.item->message->stage != STAGE_READING))
 		return; /* it has ended, or was never ours to wait for */
-	if (i->state == ITEM_ACTIVE)
-		ref = i->message->ref;
+	if (n.item->state == ITEM_ACTIVE)
+		n.ref = n.item->message->ref;
 	else
-		item_ref(i, &ref);
-	each(statuses, NULL, record, &ref);
+		item_ref(n.item, &n.ref);
+	each(statuses, record, &n);
 	b = htab_get(&results, id);
-	if (!b) {
+	if (!b && n.frames.n) {
 		b = mem_zero(sizeof(*b));
 		htab_set(&results, id, b);
 	}
-	buf_str(b, statuses);
+	if (n.frames.n)
+		buf_str(b, buf_view(&n.frames));
+	buf_free(&n.frames);
 }
 
 static struct buf *take(const char *id)
@@ -79,7 +90,7 @@ void late_apply(struct message *m)
 
 	if (!b)
 		return;
-	each(buf_view(b), m, apply, NULL);
+	each(buf_view(b), apply, m);
 	drop(b);
 }
 

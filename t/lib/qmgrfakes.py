@@ -84,8 +84,8 @@ class Agent:
         fcntl.fcntl(fd, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, at, 1, 0))        # F_OFD_SETLK
         return fd
 
-    def late(self, r):
-        frames = b"".join(frame("RCPT_STATUS", index=rcpt["index"], kind=SENT, dsn="2.0.0", reason="ok") for rcpt in r.rcpts)
+    def late(self, r, kind=SENT):
+        frames = b"".join(frame("RCPT_STATUS", index=rcpt["index"], kind=kind, dsn="%d.0.0" % {SENT: 2, DEFERRED: 4, BOUNCED: 5}[kind], reason="ok") for rcpt in r.rcpts)
         while True:
             try:
                 self.gate.ask("QMGR_LATE", queue_id=r.id, statuses=frames)

@@ -244,6 +244,16 @@ def test_restart():
         go.set()
         g.wait_removed(flying, second)
         is_eq([g.agent("smtp").to().count(a) for a in ("f@far.test", "g@far.test")], [1, 1], "their results come late, and count")
+        # What is told late of a message that was put off takes no attempt away.
+        agent, sent = g.agent("smtp"), g.agent("smtp").answer
+        agent.answer = lambda r: BUSY
+        again = deferred(g, "r@far.test")
+        agent.late(agent.requests[-1], DEFERRED)
+        agent.answer = lambda r: (SENT, "2.0.0", "ok")
+        g.flush()
+        g.wait_removed(again)
+        is_eq(len(g.find_log("%s: from=" % again)), 2, "what is told late of a message that was put off takes no attempt away")
+        agent.answer = sent
         # A reload neither.
         go.clear()
         flying = g.put("i@far.test")
