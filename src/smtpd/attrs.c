@@ -86,7 +86,7 @@ static bool take(struct session *s, const char *verb, str word, const struct att
 	ptrdiff_t eq = str_chr(word, '=');
 	str raw = str_from(word, (size_t)(eq + 1));
 
-	if (eq <= 0) {
+	if (eq <= 0 || raw.n == 0) {
 		session_reply(s, "501 5.5.4 Error: attribute=value expected");
 		return false;
 	}

@@ -34,7 +34,7 @@ static void apply(struct session *s, const struct attr *a)
 		s->forwarded = mem_zero(sizeof(*s->forwarded));
 	where = place(s->forwarded, a->row->name);
 	free(*where);
-	if (where == &s->forwarded->name || where == &s->forwarded->addr)
+	if (where != &s->forwarded->ident && where != &s->forwarded->source)
 		s->forwarded->client = true;
 	*where = a->unavailable || a->value.n == 0 ? NULL : str_dup(a->value);
 }

@@ -21,14 +21,14 @@ static void attr(struct cleanup *c, const char *name, const char *value)
 }
 
 /* Who sent it, for log lines and XFORWARD further on: the client, or whom it speaks for. What
- * XFORWARD did not tell is empty. */
+ * an XFORWARD about the client did not tell is empty. */
 static void put_origin(struct session *s, struct cleanup *c)
 {
 	const struct forwarded *f = s->forwarded;
 	const struct client *cl = &s->client;
 	struct buf origin = {0};
 
-	if (f) {
+	if (f && f->client) {
 		buf_printf(&origin, "%s[%s]", f->name ? f->name : "unknown",
 		    f->addr ? f->addr : "unknown");
 		attr(c, "log_client_name", f->name ? f->name : "");
@@ -36,7 +36,6 @@ static void put_origin(struct session *s, struct cleanup *c)
 		attr(c, "log_client_port", f->port ? f->port : "");
 		attr(c, "log_helo_name", f->helo ? f->helo : "");
 		attr(c, "log_protocol_name", f->proto ? f->proto : "");
-		attr(c, "log_ident", f->ident ? f->ident : "");
 	} else {
 		buf_cstr(&origin, cl->namaddr);
 		attr(c, "log_client_name", cl->name);
@@ -44,8 +43,8 @@ static void put_origin(struct session *s, struct cleanup *c)
 		attr(c, "log_client_port", cl->port);
 		attr(c, "log_helo_name", s->helo);
 		attr(c, "log_protocol_name", s->protocol);
-		attr(c, "log_ident", s->tx.queue_id);
 	}
+	attr(c, "log_ident", f && f->ident ? f->ident : s->tx.queue_id);
 	attr(c, "log_message_origin", buf_text(&origin));
 	buf_free(&origin);
 }

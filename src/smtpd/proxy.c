@@ -148,17 +148,17 @@ static str address(struct arena *a, const char *value)
 
 #define ATTRIBUTES 7
 
-/* Who the client is, or for whom it speaks: then nothing of the client itself. */
+/* Who the client is, or for whom it says it speaks: then nothing of the client itself. */
 static void attributes(struct session *s, struct arena *a, struct attribute out[ATTRIBUTES])
 {
-	const struct forwarded *f = s->forwarded;
+	const struct forwarded *told = s->forwarded, *f = told && told->client ? told : NULL;
 	const struct client *c = &s->client;
 	const struct attribute all[ATTRIBUTES] = {
 	    {"NAME", known(f ? f->name : c->name)},
 	    {"ADDR", address(a, f ? f->addr : c->addr)},
 	    {"PORT", known(f ? f->port : c->port)},
 	    {"HELO", known(f ? f->helo : s->helo)},
-	    {"IDENT", known(f ? f->ident : s->tx.queue_id)},
+	    {"IDENT", known(told && told->ident ? told->ident : s->tx.queue_id)},
 	    {"PROTO", known(f ? f->proto : s->protocol)},
 	    {"SOURCE", content_is_local(s) ? STR("LOCAL") : STR("REMOTE")},
 	};

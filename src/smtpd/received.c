@@ -9,7 +9,13 @@
 /* With-protocol-types of RFC 3848 and RFC 6531 4.3. */
 static str protocol(const struct session *s)
 {
-	return s->tx.env.flags & SENDER_SMTPUTF8 ? STR("UTF8SMTP") : str_of(s->protocol);
+	bool known = s->sasl_username != NULL;
+
+	if (s->tx.env.flags & SENDER_SMTPUTF8)
+		return known ? STR("UTF8SMTPA") : STR("UTF8SMTP");
+	if (known && strcmp(s->protocol, "ESMTP") == 0)
+		return STR("ESMTPA");
+	return str_of(s->protocol);
 }
 
 /* smtpd_hide_client_session: nothing of who it was and how it spoke. */

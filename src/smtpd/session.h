@@ -43,7 +43,7 @@ struct client {
  */
 struct forwarded {
 	char *name, *addr, *port, *proto, *helo, *ident, *source;
-	bool client; /* NAME or ADDR was told, if only to say that it is not available */
+	bool client; /* more than IDENT and SOURCE was told, if only that it is not available */
 };
 
 /* What access rules decided for the message as a whole; sent to cleanup with the envelope. */
