@@ -50,6 +50,7 @@ static enum wait send_offer(struct milter *m, int64_t deadline)
 /* Lists of macros by stage (SMFIR_SETSYMLIST): they replace the configured ones. */
 static int take_macros(struct milter *m, str data, struct err *err)
 {
+	bool warned = false;
 	uint32_t stage;
 	str list;
 
@@ -57,8 +58,10 @@ static int take_macros(struct milter *m, str data, struct err *err)
 		if (!milter_take_u32(&data, &stage) || !milter_take_z(&data, &list))
 			return err_set(err, "negotiation: a list of macros is cut short");
 		if (stage > STAGE_EOH) {
-			log_warn("milter %s: macros for the unknown stage %lu", m->conf->name,
-			    (unsigned long)stage);
+			if (!warned)
+				log_warn("milter %s: macros for the unknown stage %lu",
+				    m->conf->name, (unsigned long)stage);
+			warned = true;
 			continue;
 		}
 		if (list.n > MACROS_MAX)
