@@ -51,6 +51,7 @@ static void put_log(struct message *m, const char *verb, const char *class, str 
 	const char *origin = attr(m, "log_message_origin");
 	str to = m->ngiven ? m->given[m->ngiven - 1].address : LOG_NONE;
 
+	sender_map(m);
 	log_cleanup_check(m->id, verb, class, line, origin ? origin : "local",
 	    m->env.sender.address, to, with_client ? attr(m, "log_protocol_name") : NULL,
 	    with_client ? attr(m, "log_helo_name") : NULL, text);

@@ -170,8 +170,8 @@ static void add_from(struct message *m)
 	if (m->env.sender.address.n == 0) {
 		from_put(&text, m->resent, STR(""), STR("MAILER-DAEMON"), obsolete, STR(""));
 	} else {
+		sender_map(m);
 		buf_str(&sender, m->env.sender.address);
-		address_complete(m, "local", &sender);
 		from_put(&text, m->resent, m->env.sender.full_name, buf_view(&sender), obsolete,
 		    str_of(conf.full_name_encoding_charset));
 	}

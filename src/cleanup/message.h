@@ -63,8 +63,9 @@ struct message {
 		size_t nfds;
 		struct buf state; /* what the client is told about them */
 	} milters;
-	str sender_before;    /* the envelope sender, when a milter changed it; else p NULL */
-	size_t nadded;	      /* the last of given: from milters */
+	str sender_before;	   /* the envelope sender, when a milter changed it; else p NULL */
+	const char *sender_mapped; /* that of the sender, when it has been mapped */
+	size_t nadded;		   /* the last of given: from milters */
 	struct htab unwanted; /* recipients that milters removed: local part, lower case domain */
 
 	/* outcome */
@@ -156,7 +157,7 @@ void message_fate(struct message *m, const struct ipc_rcpt_status *st);
 
 /* sender.c, recipient.c: the envelope. May wait. */
 void sender_setup(void);
-void sender_map(struct message *m);
+void sender_map(struct message *m); /* once: log lines and a From field want it early */
 void recipient_setup(void);
 void recipient_map_all(struct message *m);
 /* Only standard form and canonical maps: for recipients whose mail is returned unsent. */

@@ -58,6 +58,7 @@ static void change_from(void *ctx, str text, str args)
 	struct message *m = ctx;
 	str address = take_address(m, text), name, value, word;
 
+	sender_map(m);
 	if (!m->sender_before.p)
 		m->sender_before = m->env.sender.address;
 	m->env.sender.address = address;

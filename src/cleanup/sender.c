@@ -22,7 +22,8 @@ static void map(struct message *m, str *address)
 
 void sender_map(struct message *m)
 {
+	if (m->env.sender.address.p == m->sender_mapped)
+		return;
 	map(m, &m->env.sender.address);
-	if (m->sender_before.p)
-		map(m, &m->sender_before);
+	m->sender_mapped = m->env.sender.address.p;
 }
