@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BACKLOG 100
@@ -82,6 +83,12 @@ static void parse(int argc, char **argv)
 	setup.next_name = argv[optind + 1];
 	if (endpoint_parse(&setup.next, str_of(setup.next_name), &err) < 0)
 		log_fatal("%s: %s", setup.next_name, err.text);
+	if (user && !getpwnam(user))
+		log_fatal("unknown user %s", user);
+	if (!user && geteuid() == 0)
+		log_fatal("not as root: name a user of its own with -u");
+	if (access(setup.check.directory, X_OK) < 0)
+		log_fatal("directory %s: %s", setup.check.directory, strerror(errno));
 	sema_init(&setup.checks, checks_max);
 }
 
@@ -89,13 +96,11 @@ static void become_user(void)
 {
 	const struct passwd *pw = user ? getpwnam(user) : NULL;
 
-	if (user && !pw)
-		log_fatal("unknown user %s", user);
 	if (pw && geteuid() == 0 &&
 	    (initgroups(user, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0))
 		log_fatal("cannot become user %s: %s", user, strerror(errno));
 	if (geteuid() == 0)
-		log_fatal("not as root: name a user of its own with -u");
+		log_fatal("not as root: user %s is root", user);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
@@ -189,16 +194,30 @@ static void run(void *arg)
 	log_info("started, from %s to %s", listen_at, setup.next_name);
 }
 
+/* Under spawn all three are the connection: the client is told nothing of ours. */
+static bool client_at_stderr(void)
+{
+	struct stat in, out;
+
+	return fstat(STDIN_FILENO, &in) == 0 && fstat(STDERR_FILENO, &out) == 0 &&
+	       S_ISSOCK(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+}
+
 int main(int argc, char **argv)
 {
+	bool at_client = client_at_stderr();
 	struct err err;
 
 	log_early("smtpfilter");
 	signal(SIGPIPE, SIG_IGN);
 	if (conf_load(NULL, &err) < 0)
 		log_fatal("%s", err.text);
-	log_open("smtpfilter", isatty(STDERR_FILENO));
+	/* Whoever starts it learns at once why it does not start. */
+	if (at_client)
+		log_open("smtpfilter", false);
 	parse(argc, argv);
+	if (!at_client)
+		log_open("smtpfilter", isatty(STDERR_FILENO));
 	loop_init();
 	loop_run(run, NULL);
 	return 0;

@@ -228,6 +228,11 @@ def test_by_hand():
     for args in ([], ["x"], ["127.0.0.1:0"], ["-n", "0", "127.0.0.1:1", "127.0.0.1:2"], ["-", "no such"]):
         p = subprocess.run([FILTER] + args, capture_output=True, env=dict(os.environ, MAIL_CONFIG=DIR), timeout=20)
         is_eq(p.returncode, 1, "bad usage: %s" % " ".join(args))
+        like(p.stderr.decode(), "fatal: ", "which it says")
+    own = ["-u", USER] if os.geteuid() == 0 else []
+    p = subprocess.run([FILTER] + own + ["-d", DIR + "/none", "127.0.0.1:%d" % free_port(), "127.0.0.1:2"], capture_output=True,
+                       env=dict(os.environ, MAIL_CONFIG=DIR), timeout=20)
+    like(p.stderr.decode(), "fatal: directory %s/none: No such file" % DIR, "a directory that is not there")
 
 
 run(test_transparent, test_verdicts, test_lmtp, test_trouble_behind, test_trouble_in_front, test_by_hand)
