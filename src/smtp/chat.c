@@ -1,6 +1,7 @@
 /* Commands and replies, with their time limits. */
 #include "smtp/smtp.h"
 
+#include "ipc/notice.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "param/param.h"
@@ -16,10 +17,12 @@
 #define LINE_KEPT 512
 
 static struct maps *reply_filter;
+static bool keeping; /* transcripts */
 
 void chat_setup(void)
 {
 	reply_filter = maps_open("smtp_reply_filter", conf.smtp_reply_filter, 0);
+	keeping = notice_classes() & NOTICE_PROTOCOL;
 }
 
 void chat_broke(struct conn *c, enum wait w)
@@ -39,6 +42,8 @@ void chat_put(struct conn *c, int timeout_s, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vprintf(&line, fmt, ap);
 	va_end(ap);
+	if (keeping)
+		notice_line(&c->said, " Out: ", buf_view(&line));
 	buf_cstr(&line, "\r\n");
 	w = stream_write(c->io, line.p, line.n, deadline_in(timeout_s * 1000L));
 	if (w != WAIT_OK)
@@ -65,6 +70,8 @@ static enum reply_state take_line(struct conn *c, str line)
 		} else if (r == TABLE_ERROR)
 			log_warn("smtp_reply_filter: %s", err.text);
 	}
+	if (keeping)
+		notice_line(&c->said, " In:  ", line);
 	state = reply_line(&c->reply, line);
 	if (c->reply.garbage && !known_garbage)
 		log_warn("non-%s response from %s: %.*s", smtp_is_lmtp() ? "LMTP" : "ESMTP",

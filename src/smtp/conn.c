@@ -1,9 +1,13 @@
 /* A connection to one server: greeting, EHLO, QUIT. */
 #include "smtp/smtp.h"
 
+#include "base/mem.h"
+#include "ipc/notice.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "param/param.h"
+#include "queue/queue.h"
+#include "service/service.h"
 #include "table/table.h"
 
 #include <stdlib.h>
@@ -221,9 +225,52 @@ struct conn *conn_open(
 	return NULL;
 }
 
+/* --- the postmaster is told of a session that went against the protocol (notify_classes) */
+
+struct complaint {
+	char *relay;
+	struct buf said;
+};
+
+static void complain(void *arg)
+{
+	struct complaint *p = arg;
+	struct buf subject = {0}, intro = {0};
+	char id[QUEUE_ID_MAX];
+	struct notice n = {
+	    .id = id, .to = conf.error_notice_recipient, .transcript = buf_view(&p->said)};
+
+	buf_printf(
+	    &subject, "%s client: errors from %s", smtp_is_lmtp() ? "LMTP" : "SMTP", p->relay);
+	buf_printf(&intro, "%s answered as if a command had been wrong.", p->relay);
+	queue_id_new(id);
+	n.subject = buf_text(&subject);
+	n.intro = buf_text(&intro);
+	notice_send(&n);
+	buf_free(&subject);
+	buf_free(&intro);
+	buf_free(&p->said);
+	free(p->relay);
+	free(p);
+}
+
+/* Nobody waits for the notice. */
+static void complain_of(struct conn *c)
+{
+	struct complaint *p = mem_zero(sizeof(*p));
+
+	p->relay = mem_strdup(c->relay);
+	p->said = c->said;
+	c->said = (struct buf){0};
+	co_start(service_scope(), "notice", complain, p);
+}
+
 void conn_free(struct conn *c)
 {
+	if (c->unexpected && c->said.n)
+		complain_of(c);
 	stream_free(c->io);
+	buf_free(&c->said);
 	reply_free(&c->reply);
 	free(c->name);
 	free(c->namaddr);

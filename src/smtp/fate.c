@@ -44,7 +44,7 @@ void trouble_lost(struct delivery *d, const struct conn *c, struct trouble *t)
 }
 
 /* What is neither success nor "later" is a refusal; a reply of no known class too. */
-void trouble_reply(struct delivery *d, const struct conn *c, const char *command, struct trouble *t)
+void trouble_reply(struct delivery *d, struct conn *c, const char *command, struct trouble *t)
 {
 	struct buf diag = {0};
 	char dsn[16];
@@ -53,6 +53,8 @@ void trouble_reply(struct delivery *d, const struct conn *c, const char *command
 	reply_dsn(&c->reply, dsn);
 	if (dsn[0] == '2')
 		snprintf(dsn, sizeof(dsn), "5.5.0");
+	if (c->reply.code >= 500 && c->reply.code <= 504) /* RFC 5321 4.2.2: syntax, sequence */
+		c->unexpected = true;
 	*t = (struct trouble){
 	    .permanent = c->reply.code / 100 != 4,
 	    .dsn = arena_cstr(&d->arena, str_of(dsn)),

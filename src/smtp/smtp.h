@@ -59,6 +59,8 @@ struct conn {
 	int64_t opened_ms, idle_ms;
 	struct reply reply; /* the last one */
 	const char *phase;  /* "sending MAIL FROM" */
+	struct buf said;    /* transcript, where notify_classes has protocol */
+	bool unexpected;    /* a reply was the server's or our mistake: the postmaster is told */
 	struct conn *next;  /* in the cache, of the same key */
 	struct list node;   /* in the cache, by age */
 };
@@ -167,8 +169,7 @@ int extra_is_loop(const struct delivery *d, str rcpt);
 /* Trouble of a connection that broke while c->phase. */
 void trouble_lost(struct delivery *d, const struct conn *c, struct trouble *t);
 /* Trouble of a refusal in c->reply. */
-void trouble_reply(
-    struct delivery *d, const struct conn *c, const char *command, struct trouble *t);
+void trouble_reply(struct delivery *d, struct conn *c, const char *command, struct trouble *t);
 /* The recipient's fate by a trouble: bounced if permanent, else noted until no host is left. */
 void fate_trouble(
     struct delivery *d, struct delivery_rcpt *r, const struct trouble *t, const struct conn *c);

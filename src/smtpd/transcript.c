@@ -1,48 +1,21 @@
 #include "smtpd/transcript.h"
 
-#include "base/clock.h"
-#include "base/names.h"
-#include "log/log.h"
-#include "mail/header.h"
+#include "ipc/notice.h"
 #include "param/param.h"
 #include "smtpd/standalone.h"
-
-#define KEEP_MAX (64 * 1024) /* beyond this the rest of a session is left out */
-#define LINE_MAX 1000
-
-enum class {
-	POLICY = 1 << 0,
-	PROTOCOL = 1 << 1,
-	RESOURCE = 1 << 2,
-	SOFTWARE = 1 << 3,
-	DATA = 1 << 4,
-	BOUNCE = 1 << 5,
-};
 
 static uint32_t wanted;
 
 void transcript_setup(void)
 {
-	static const struct name_row names[] = {{"policy", POLICY}, {"protocol", PROTOCOL},
-	    {"resource", RESOURCE}, {"software", SOFTWARE}, {"data", DATA}, {"bounce", BOUNCE},
-	    {"2bounce", 0}, {"delay", 0}, {NULL, 0}};
-	uint64_t mask;
-	struct err err;
-
-	if (names_mask(names, str_of(conf.notify_classes), &mask, &err) < 0)
-		log_fatal("notify_classes: %s", err.text);
-	wanted = (uint32_t)mask;
+	wanted = notice_classes();
 }
 
 static void keep(struct session *s, const char *who, str line)
 {
-	if (!wanted || s->said.n > KEEP_MAX)
+	if (!wanted)
 		return;
-	buf_cstr(&s->said, who);
-	line = str_head(line, LINE_MAX);
-	for (size_t i = 0; i < line.n; i++)
-		buf_char(&s->said, (unsigned char)line.p[i] < ' ' ? '?' : line.p[i]);
-	buf_char(&s->said, '\n');
+	notice_line(&s->said, who, line);
 	s->said_lines++;
 }
 
@@ -79,19 +52,20 @@ static uint32_t class_of(const struct session *s, int code, str dsn, str wire)
 	if (code == 421 && !str_eq(detail, STR("3.5")))
 		return 0; /* it ends what went wrong before */
 	if (str_eq(detail, STR("3.1")))
-		return RESOURCE;
+		return NOTICE_RESOURCE;
 	/* A before-queue filter that is away is not our own trouble. */
 	if (str_eq(dsn, STR("4.3.0")))
-		return s->tx.proxied ? DATA : RESOURCE | SOFTWARE | DATA;
+		return s->tx.proxied ? NOTICE_DATA
+				     : NOTICE_RESOURCE | NOTICE_SOFTWARE | NOTICE_DATA;
 	/* Our own configuration; that of a table or a policy server makes a refusal like others. */
 	if (str_starts(wire, STR("451 4.3.5 Server configuration error")))
-		return SOFTWARE;
+		return NOTICE_SOFTWARE;
 	if (str_eq(detail, STR("1.1")) || str_eq(detail, STR("1.6")) ||
 	    str_starts(wire, STR("552 5.3.4 Error: message file too big")))
-		return BOUNCE;
+		return NOTICE_BOUNCE;
 	if (str_starts(detail, STR("5.")) || (code >= 500 && code <= 504))
-		return PROTOCOL;
-	return POLICY;
+		return NOTICE_PROTOCOL;
+	return NOTICE_POLICY;
 }
 
 void transcript_out(struct session *s, str wire, int code, str dsn)
@@ -111,80 +85,23 @@ void transcript_abort(struct session *s, const char *reason)
 		s->aborted = reason;
 }
 
-/* --- the notice */
-
-static void envelope(const struct session *s, struct cleanup *c)
-{
-	const char *to =
-	    s->trouble & BOUNCE ? conf.bounce_notice_recipient : conf.error_notice_recipient;
-	struct ipc_env_sender sender = {
-	    .address = str_of(conf.double_bounce_sender), .full_name = STR("Mail Delivery System")};
-	struct ipc_env_rcpt rcpt = {.address = str_of(to)};
-
-	cleanup_put(c, MSG_ENV_SENDER, &sender);
-	cleanup_attr(c, "rewrite_context", STR("local"));
-	cleanup_attr(c, "log_message_origin", STR("local"));
-	cleanup_put(c, MSG_ENV_RCPT, &rcpt);
-}
-
-static void head(const struct session *s, struct cleanup *c, const char *id, int64_t now)
-{
-	char date[CLOCK_MAIL_DATE];
-	struct buf text = {0}, wire = {0};
-
-	clock_mail_date(now / 1000000, date);
-	buf_printf(
-	    &text, "Received: by %s (%s)\n\tid %s; %s", conf.myhostname, conf.mail_name, id, date);
-	header_wire(&wire, buf_view(&text));
-	cleanup_content(c, buf_view(&wire));
-	buf_free(&text);
-	buf_free(&wire);
-	cleanup_line(c, "Date: %s", date);
-	cleanup_line(c, "From: Mail Delivery System <MAILER-DAEMON>");
-	cleanup_line(c, "To: Postmaster <%s>", conf.error_notice_recipient);
-	cleanup_line(
-	    c, "Subject: %s SMTP server: errors from %s", conf.mail_name, s->client.namaddr);
-	cleanup_line(c, "Auto-Submitted: auto-generated");
-	cleanup_line(c, "%s", "");
-}
-
-static void body(const struct session *s, struct cleanup *c)
-{
-	str rest = buf_view(&s->said), line;
-
-	cleanup_line(c, "Transcript of session follows.");
-	cleanup_line(c, "%s", "");
-	while (str_split(&rest, '\n', &line))
-		if (line.n > 0)
-			cleanup_line(c, "%.*s", STR_FMT(line));
-	cleanup_line(c, "%s", "");
-	if (s->aborted) {
-		cleanup_line(c, "Session aborted, reason: %s", s->aborted);
-		cleanup_line(c, "%s", "");
-	}
-	cleanup_line(c, "For other details, see the local mail logfile");
-}
-
 static void send_notice(const struct session *s)
 {
-	struct buf socket = {0}, why = {0};
-	int64_t now = clock_wall_us();
+	struct buf subject = {0};
 	char id[QUEUE_ID_MAX];
-	struct cleanup *c;
+	struct notice n = {
+	    .id = id,
+	    .to = s->trouble & NOTICE_BOUNCE ? conf.bounce_notice_recipient
+					     : conf.error_notice_recipient,
+	    .transcript = buf_view(&s->said),
+	    .aborted = s->aborted,
+	};
 
+	buf_printf(&subject, "SMTP server: errors from %s", s->client.namaddr);
 	queue_id_new(id);
-	buf_printf(&socket, "public/%s", conf.cleanup_service_name);
-	c = cleanup_open(buf_text(&socket), str_of(id), now,
-	    CLEANUP_FLAG_INTERNAL | CLEANUP_FLAG_MAP | CLEANUP_FLAG_LOCAL_HEADERS |
-		cleanup_internal("notify"));
-	envelope(s, c);
-	head(s, c, id, now);
-	body(s, c);
-	if (cleanup_commit(c, &why) != CLEANUP_OK)
-		log_warn("postmaster notify: %s",
-		    why.n ? buf_text(&why) : "the notice could not be queued");
-	buf_free(&socket);
-	buf_free(&why);
+	n.subject = buf_text(&subject);
+	notice_send(&n);
+	buf_free(&subject);
 }
 
 void transcript_end(struct session *s)

@@ -4,6 +4,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "20-program", "smtp"))
+from client import Server
 from instance import Instance, free_port
 from smtp import Client, Sink
 import tap
@@ -47,4 +49,25 @@ def check():
         tap.like(got["bounces@x.test"].body.decode(), r"Session aborted, reason: lost connection", "how it ended")
 
 
-tap.run(check)
+def check_client():
+    """The SMTP client: replies 500 to 504 are protocol errors; others are not."""
+    port, sink = free_port(), Sink()
+    with Server({"RCPT": ["500 5.5.2 what", "550 5.1.1 no"]}) as bad, \
+         Instance(services=["%d inet n - n - - smtpd" % port],
+                  main={"relayhost": "[127.0.0.1]:%d" % sink.port, "transport_maps": "inline:{bad.test=smtp:[127.0.0.1]:%d}" % bad.port,
+                        "notify_classes": "protocol", "error_notice_recipient": "errors@x.test", "mydestination": ""}) as i:
+        i.start()
+        for n, sender in enumerate(("one@x.test", "two@x.test")):
+            with Client(port) as c:
+                c.ehlo()
+                c.message(sender, ["u@bad.test"])
+            i.wait_log(r"to=<%s>.*status=sent" % sender)        # its bounce
+        i.wait_log(r"to=<errors@x\.test>.*status=sent")
+        got = [m for m in sink.messages if m.rcpts == ["errors@x.test"]]
+        tap.is_eq(len(got), 1, "one notice, of the reply 500")
+        tap.is_eq(got[0].header("Subject"), ["Postfix SMTP client: errors from 127.0.0.1[127.0.0.1]:%d" % bad.port], "subject")
+        tap.like(got[0].body.decode(), r"(?s) In:  220 .*\r\n Out: EHLO gw\.example\.test\r\n In:  250.* Out: MAIL FROM:<one@x\.test>.*"
+                 r" Out: RCPT TO:<u@bad\.test>.* In:  500 5\.5\.2 what\r\n", "transcript")
+
+
+tap.run(check, check_client)
