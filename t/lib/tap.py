@@ -1,7 +1,13 @@
 """TAP from Python: ok(), is_eq(), like(), test functions with run()."""
 import re
+import signal
 import sys
 import traceback
+
+# Run in the background, or under nohup, a test would pass ignored signals on to what it starts.
+for _s in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_s) == signal.SIG_IGN:
+        signal.signal(_s, signal.SIG_DFL)
 
 _count, _failed = 0, 0
 
