@@ -11,10 +11,10 @@
 #include "loop/loop.h"
 #include "mail/dsn.h"
 #include "queue/queue.h"
+#include "t/lib/fuzzpeer.h"
 #include "t/lib/tmpconf.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 
 #define RCPTS 3
 
@@ -35,40 +35,6 @@ static int content;
 bool smtp_is_lmtp(void)
 {
 	return lmtp;
-}
-
-struct server {
-	str words;
-	size_t piece;
-	struct stream *io;
-	struct buf heard;
-};
-
-static void speak(void *arg)
-{
-	struct server *s = arg;
-
-	while (s->words.n > 0) {
-		str piece = str_head(s->words, s->piece);
-
-		if (stream_write(s->io, piece.p, piece.n, FOREVER) != WAIT_OK ||
-		    stream_flush(s->io, FOREVER) != WAIT_OK)
-			return;
-		s->words = str_from(s->words, piece.n);
-		co_yield ();
-	}
-	shutdown(s->io->fd, SHUT_WR);
-}
-
-static void hear(void *arg)
-{
-	struct server *s = arg;
-	str got;
-
-	while (stream_peek(s->io, 1, &got, FOREVER) == WAIT_OK) {
-		buf_str(&s->heard, got);
-		stream_consume(s->io, got.n);
-	}
 }
 
 /* Commands are lines of their own, and known ones; content ends with its dot, or with the
@@ -156,7 +122,7 @@ static void deliver(struct delivery *d, struct stream *io)
 
 static void session(void *arg)
 {
-	struct server *s = arg;
+	struct fuzzpeer *s = arg;
 	struct delivery d = {0};
 	struct stream *io, *other;
 	struct scope scope;
@@ -171,8 +137,8 @@ static void session(void *arg)
 	other = stream_new(qmgr[1]);
 	put_message(&d);
 	scope_init(&scope);
-	co_start(&scope, "speak", speak, s);
-	co_start(&scope, "hear", hear, s);
+	co_start(&scope, "speak", fuzzpeer_speak, s);
+	co_start(&scope, "hear", fuzzpeer_hear, s);
 	deliver(&d, io);
 	scope_join(&scope);
 	for (size_t i = 0; i < d.nrcpts; i++)
@@ -188,12 +154,6 @@ static void session(void *arg)
 	loop_stop();
 }
 
-static void quiet(const char *tag, str text)
-{
-	(void)tag;
-	(void)text;
-}
-
 static void start(void)
 {
 	static bool started;
@@ -203,7 +163,7 @@ static void start(void)
 	started = true;
 	tmpconf(settings);
 	log_open("smtp", false);
-	log_writer(quiet);
+	log_writer(fuzzpeer_quiet);
 	loop_init();
 	content = open("content", O_RDWR | O_CREAT, 0600);
 	if (content < 0)
@@ -218,7 +178,7 @@ static void start(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct server s;
+	struct fuzzpeer s;
 
 	if (size < 2)
 		return 0;
@@ -227,7 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	lmtp = bits & 1;
 	smtp_flags = (struct smtp_flags){
 	    .delivered_to = (bits & 64) != 0 && !(bits & 32), .final = (bits & 128) != 0};
-	s = (struct server){
+	s = (struct fuzzpeer){
 	    .words = str_mem(data + 2, size - 2),
 	    .piece = data[1] < 128 ? 4096 : (size_t)data[1] - 127,
 	};

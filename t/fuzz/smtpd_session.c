@@ -18,6 +18,7 @@
 #include "service/service_int.h"
 #include "smtpd/setup.h"
 #include "t/lib/fakeservice.h"
+#include "t/lib/fuzzpeer.h"
 #include "t/lib/tmpconf.h"
 
 #include <sys/stat.h>
@@ -130,60 +131,9 @@ static struct fakeservice filter_service = {.path = "filter", .serve = answer_fi
 static struct fakeservice rewrite_service = {.path = "private/rewrite", .serve = answer_rewrite};
 static struct fakeservice cleanup_service = {.path = "public/cleanup", .serve = answer_cleanup};
 
-struct input {
-	str bytes;
-	size_t piece;
-	struct stream *client;
-	struct buf replies;
-};
-
-static void send_input(void *arg)
-{
-	struct input *in = arg;
-
-	while (in->bytes.n > 0) {
-		str piece = str_head(in->bytes, in->piece);
-
-		if (stream_write(in->client, piece.p, piece.n, FOREVER) != WAIT_OK ||
-		    stream_flush(in->client, FOREVER) != WAIT_OK)
-			return;
-		in->bytes = str_from(in->bytes, piece.n);
-		co_yield ();
-	}
-	shutdown(in->client->fd, SHUT_WR);
-}
-
-static void read_replies(void *arg)
-{
-	struct input *in = arg;
-	str got;
-
-	while (stream_peek(in->client, 1, &got, FOREVER) == WAIT_OK) {
-		buf_str(&in->replies, got);
-		stream_consume(in->client, got.n);
-	}
-}
-
-/* Reply-line = code ( "-" / SP ) text CRLF */
-static void check_replies(str replies)
-{
-	str line;
-
-	if (replies.n && !str_ends(replies, STR("\r\n")))
-		abort();
-	while (str_split(&replies, '\n', &line)) {
-		if (line.n == 0 && replies.p == NULL)
-			break;
-		if (line.n < 5 || line.p[line.n - 1] != '\r' || !str_is_digits(str_head(line, 3)) ||
-		    (line.p[3] != ' ' && line.p[3] != '-') ||
-		    str_chr(str_head(line, line.n - 1), '\r') >= 0)
-			abort();
-	}
-}
-
 static void session(void *arg)
 {
-	struct input *in = arg;
+	struct fuzzpeer *in = arg;
 	struct stream *server;
 	struct hostaddr peer;
 	struct scope scope;
@@ -192,24 +142,18 @@ static void session(void *arg)
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 ||
 	    hostaddr_parse(&peer, STR("127.0.0.1"), 25, NULL) < 0)
 		abort();
-	in->client = stream_new(pair[0]);
+	in->io = stream_new(pair[0]);
 	server = stream_new(pair[1]);
 	scope_init(&scope);
-	co_start(&scope, "send", send_input, in);
-	co_start(&scope, "read", read_replies, in);
+	co_start(&scope, "send", fuzzpeer_speak, in);
+	co_start(&scope, "read", fuzzpeer_hear, in);
 	session_run(server, &peer);
 	stream_free(server);
 	scope_join(&scope);
-	stream_free(in->client);
-	check_replies(buf_view(&in->replies));
-	buf_free(&in->replies);
+	stream_free(in->io);
+	fuzzpeer_check_replies(buf_view(&in->heard));
+	buf_free(&in->heard);
 	loop_stop();
-}
-
-static void quiet(const char *tag, str text)
-{
-	(void)tag;
-	(void)text;
 }
 
 static void configure(uint8_t bits)
@@ -234,7 +178,7 @@ static void start(void)
 	started = true;
 	tmpconf(settings);
 	log_open("smtpd", false);
-	log_writer(quiet);
+	log_writer(fuzzpeer_quiet);
 	mkdir("private", 0700);
 	mkdir("public", 0700);
 	loop_init();
@@ -247,15 +191,15 @@ static void start(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in;
+	struct fuzzpeer in;
 
 	if (size < 2)
 		return 0;
 	start();
 	configure(data[0]);
 	conf.smtpd_proxy_filter = data[1] < 128 && data[1] % 4 == 3 ? "unix:filter" : "";
-	in = (struct input){
-	    .bytes = str_mem(data + 2, size - 2),
+	in = (struct fuzzpeer){
+	    .words = str_mem(data + 2, size - 2),
 	    .piece = data[1] < 128 ? 4096 : (size_t)data[1] - 127,
 	};
 	began = false;

@@ -9,6 +9,7 @@
 #include "log/log.h"
 #include "loop/loop.h"
 #include "t/lib/fakeservice.h"
+#include "t/lib/fuzzpeer.h"
 #include "t/lib/tmpconf.h"
 
 struct setup setup = {.check = {.seconds = 60, .directory = ".", .errors = -1}};
@@ -61,58 +62,9 @@ static void answer_next(struct stream *s)
 
 static struct fakeservice next_service = {.path = "next", .serve = answer_next};
 
-struct input {
-	str bytes;
-	size_t piece;
-	struct stream *client;
-	struct buf replies;
-};
-
-static void send_input(void *arg)
-{
-	struct input *in = arg;
-
-	for (; in->bytes.n > 0; in->bytes = str_from(in->bytes, in->piece)) {
-		str piece = str_head(in->bytes, in->piece);
-
-		if (stream_write(in->client, piece.p, piece.n, FOREVER) != WAIT_OK ||
-		    stream_flush(in->client, FOREVER) != WAIT_OK)
-			return;
-		co_yield ();
-	}
-	shutdown(in->client->fd, SHUT_WR);
-}
-
-static void read_replies(void *arg)
-{
-	struct input *in = arg;
-	str got;
-
-	while (stream_peek(in->client, 1, &got, FOREVER) == WAIT_OK) {
-		buf_str(&in->replies, got);
-		stream_consume(in->client, got.n);
-	}
-}
-
-static void check_replies(str replies)
-{
-	str line;
-
-	if (replies.n && !str_ends(replies, STR("\r\n")))
-		abort();
-	while (str_split(&replies, '\n', &line)) {
-		if (line.n == 0 && replies.p == NULL)
-			break;
-		if (line.n < 5 || line.p[line.n - 1] != '\r' || !str_is_digits(str_head(line, 3)) ||
-		    (line.p[3] != ' ' && line.p[3] != '-') ||
-		    str_chr(str_head(line, line.n - 1), '\r') >= 0)
-			abort();
-	}
-}
-
 static void session(void *arg)
 {
-	struct input *in = arg;
+	struct fuzzpeer *in = arg;
 	struct stream *server;
 	struct scope scope;
 	int pair[2];
@@ -120,25 +72,19 @@ static void session(void *arg)
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
 		abort();
 	fakeservice_start(&next_service);
-	in->client = stream_new(pair[0]);
+	in->io = stream_new(pair[0]);
 	server = stream_new(pair[1]);
 	scope_init(&scope);
-	co_start(&scope, "send", send_input, in);
-	co_start(&scope, "read", read_replies, in);
+	co_start(&scope, "send", fuzzpeer_speak, in);
+	co_start(&scope, "read", fuzzpeer_hear, in);
 	session_serve(server);
 	stream_free(server);
 	scope_join(&scope);
-	stream_free(in->client);
-	check_replies(buf_view(&in->replies));
-	buf_free(&in->replies);
+	stream_free(in->io);
+	fuzzpeer_check_replies(buf_view(&in->heard));
+	buf_free(&in->heard);
 	fakeservice_stop(&next_service);
 	loop_stop();
-}
-
-static void quiet(const char *tag, str text)
-{
-	(void)tag;
-	(void)text;
 }
 
 static void start(void)
@@ -151,7 +97,7 @@ static void start(void)
 	started = true;
 	tmpconf("");
 	log_open("smtpfilter", false);
-	log_writer(quiet);
+	log_writer(fuzzpeer_quiet);
 	loop_init();
 	setup.next_name = "unix:next";
 	if (endpoint_parse(&setup.next, STR("unix:next"), &err) < 0)
@@ -161,13 +107,13 @@ static void start(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in;
+	struct fuzzpeer in;
 
 	if (size < 1)
 		return 0;
 	start();
-	in =
-	    (struct input){.bytes = str_mem(data + 1, size - 1), .piece = data[0] ? data[0] : 4096};
+	in = (struct fuzzpeer){
+	    .words = str_mem(data + 1, size - 1), .piece = data[0] ? data[0] : 4096};
 	loop_run(session, &in);
 	return 0;
 }
