@@ -212,7 +212,9 @@ size_t milters_split(str args, const char *keyword, str *words)
 	return n;
 }
 
-bool milters_mail(struct session *s, str args)
+/* MAIL and RCPT: the path and its parameters are words of their own. */
+static bool ask_path(struct session *s, str args, const char *keyword,
+    struct milter_answer (*ask)(struct milter_chain *, str, const str *, size_t))
 {
 	str words[MILTERS_WORDS];
 	struct milter_answer a;
@@ -220,22 +222,19 @@ bool milters_mail(struct session *s, str args)
 
 	if (!asked(s))
 		return true;
-	n = milters_split(args, "FROM", words);
-	a = milter_mail(s->milters, words[0], words + 1, n - 1);
+	n = milters_split(args, keyword, words);
+	a = ask(s->milters, words[0], words + 1, n - 1);
 	return take(s, &a);
+}
+
+bool milters_mail(struct session *s, str args)
+{
+	return ask_path(s, args, "FROM", milter_mail);
 }
 
 bool milters_rcpt(struct session *s, str args)
 {
-	str words[MILTERS_WORDS];
-	struct milter_answer a;
-	size_t n;
-
-	if (!asked(s))
-		return true;
-	n = milters_split(args, "TO", words);
-	a = milter_rcpt(s->milters, words[0], words + 1, n - 1);
-	return take(s, &a);
+	return ask_path(s, args, "TO", milter_rcpt);
 }
 
 void milters_rcpt_refused(struct session *s, str args)
