@@ -104,17 +104,6 @@ static bool answer(struct stream *client, struct report *r)
 		   deadline_in(conf.ipc_timeout * 1000L)) == WAIT_OK;
 }
 
-static enum wait next_request(struct stream *client)
-{
-	struct idle idle;
-	enum wait w;
-
-	idle_begin(&idle);
-	w = stream_wait_input(client, FOREVER);
-	idle_end(&idle);
-	return w;
-}
-
 void request_serve(struct stream *client, const struct hostaddr *peer)
 {
 	struct report r = {0};
@@ -123,7 +112,7 @@ void request_serve(struct stream *client, const struct hostaddr *peer)
 	bool good = true;
 
 	(void)peer;
-	while (good && next_request(client) == WAIT_OK) {
+	while (good && idle_wait(client) == WAIT_OK) {
 		enum wait w = ipc_expect(
 		    client, MSG_NOTIFY, &in, deadline_in(conf.ipc_timeout * 1000L), &err);
 

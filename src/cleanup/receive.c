@@ -269,12 +269,8 @@ static bool receive(struct stream *client, struct message *m)
 /* The wait for the next message may be cut short when the worker ends. */
 static enum wait next_message(struct stream *client, struct ipc_msg *in, struct err *err)
 {
-	struct idle idle;
-	enum wait w;
+	enum wait w = idle_wait(client);
 
-	idle_begin(&idle);
-	w = stream_wait_input(client, FOREVER);
-	idle_end(&idle);
 	return w == WAIT_OK ? ipc_recv(client, in, deadline_in(conf.ipc_timeout * 1000L), err) : w;
 }
 

@@ -216,17 +216,6 @@ static enum wait run_agent(struct delivery *d, struct late *late, void (*agent)(
 	return w;
 }
 
-static enum wait wait_request(struct stream *qmgr)
-{
-	struct idle idle;
-	enum wait w;
-
-	idle_begin(&idle);
-	w = stream_wait_input(qmgr, FOREVER);
-	idle_end(&idle);
-	return w;
-}
-
 void delivery_serve(struct stream *qmgr, void (*agent)(struct delivery *d))
 {
 	struct delivery *d = mem_zero(sizeof *d);
@@ -241,7 +230,7 @@ void delivery_serve(struct stream *qmgr, void (*agent)(struct delivery *d))
 		free(d);
 		return;
 	}
-	while ((w = wait_request(qmgr)) == WAIT_OK) {
+	while ((w = idle_wait(qmgr)) == WAIT_OK) {
 		w = read_request(d, &q, &err);
 		if (w == WAIT_ERROR)
 			log_warn("request from qmgr: %s", err.text);

@@ -1,27 +1,38 @@
 #include "loop/idle.h"
+#include "loop/sched.h"
 
-static struct list idlers = {&idlers, &idlers};
+#define FIRST_MS 5000 /* for the first request of a connection, once we want to end */
+
+struct waiter { /* lives on the stack of the coroutine that waits */
+	struct list node;
+	struct co *co;
+};
+
+static struct list waiters = {&waiters, &waiters};
 static bool ending;
 
-void idle_begin(struct idle *i)
+enum wait idle_wait(struct stream *s)
 {
-	i->co = co_self();
-	list_append(&idlers, &i->node);
-	if (ending)
-		co_cancel(i->co);
-}
+	struct waiter me = {.co = co_self()};
+	int64_t limit = FOREVER;
+	enum wait w;
 
-void idle_end(struct idle *i)
-{
-	list_remove(&i->node);
+	do {
+		if (ending && limit == FOREVER)
+			limit = s->bytes_in ? loop_now() : deadline_in(FIRST_MS);
+		list_append(&waiters, &me.node);
+		w = stream_wait_input(s, limit);
+		list_remove(&me.node);
+	} while (w == WAIT_TIMEOUT && limit == FOREVER);
+	return w == WAIT_TIMEOUT ? WAIT_CANCEL : w;
 }
 
 void idle_end_all(void)
 {
-	struct idle *i;
+	struct waiter *i;
 
 	ending = true;
-	LIST_FOREACH (i, &idlers, struct idle, node) {
-		co_cancel(i->co);
+	LIST_FOREACH (i, &waiters, struct waiter, node) {
+		co_wake(i->co, WAIT_TIMEOUT); /* nothing, if it was about to run */
 	}
 }

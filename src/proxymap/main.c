@@ -137,17 +137,6 @@ static int64_t deadline(void)
 	return conf.ipc_timeout > 0 ? deadline_in((int64_t)conf.ipc_timeout * 1000) : FOREVER;
 }
 
-static enum wait wait_request(struct stream *s)
-{
-	struct idle idle;
-	enum wait w;
-
-	idle_begin(&idle);
-	w = stream_wait_input(s, FOREVER);
-	idle_end(&idle);
-	return w;
-}
-
 /* The request's slices point into the stream's buffer, which stays until the next read: the answer
  * is made and sent before that. */
 static void serve(struct stream *s, const struct hostaddr *peer)
@@ -158,7 +147,7 @@ static void serve(struct stream *s, const struct hostaddr *peer)
 	enum wait w;
 
 	(void)peer;
-	while (wait_request(s) == WAIT_OK) {
+	while (idle_wait(s) == WAIT_OK) {
 		struct ipc_map_answer out;
 		struct request q;
 

@@ -194,12 +194,10 @@ static void serve_frames(struct stream *s)
 	for (;;) {
 		struct ipc_msg m;
 		struct err err;
-		struct idle idle;
-		enum wait w;
+		enum wait w = idle_wait(s);
 
-		idle_begin(&idle);
-		w = ipc_recv(s, &m, FOREVER, &err);
-		idle_end(&idle);
+		if (w == WAIT_OK)
+			w = ipc_recv(s, &m, deadline_in(conf.ipc_timeout * INT64_C(1000)), &err);
 		if (w == WAIT_ERROR && errno == EPROTO)
 			log_warn("public/qmgr: %s", err.text);
 		if (w != WAIT_OK || handle(s, &m, ours) != 0)
@@ -209,16 +207,14 @@ static void serve_frames(struct stream *s)
 
 static void serve(struct stream *s, const struct hostaddr *peer)
 {
-	int64_t deadline = deadline_in(conf.trigger_timeout * INT64_C(1000));
-	struct idle idle;
-	enum wait w;
+	int64_t deadline;
 	str data;
 
 	(void)peer;
-	idle_begin(&idle);
-	w = stream_peek(s, 1, &data, FOREVER);
-	idle_end(&idle);
-	if (w != WAIT_OK)
+	if (idle_wait(s) != WAIT_OK)
+		return;
+	deadline = deadline_in(conf.trigger_timeout * INT64_C(1000));
+	if (stream_peek(s, 1, &data, deadline) != WAIT_OK)
 		return;
 	if ((unsigned char)*data.p == IPC_MAGIC) {
 		serve_frames(s);

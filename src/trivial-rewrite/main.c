@@ -36,18 +36,6 @@ static enum wait answer_resolve(struct stream *s, const struct ipc_resolve *m)
 	return w;
 }
 
-/* The wait for a request may be cut short when the worker ends. */
-static enum wait next_request(struct stream *s)
-{
-	struct idle idle;
-	enum wait w;
-
-	idle_begin(&idle);
-	w = stream_wait_input(s, FOREVER);
-	idle_end(&idle);
-	return w;
-}
-
 static void serve(struct stream *s, const struct hostaddr *peer)
 {
 	struct ipc_msg m;
@@ -55,7 +43,7 @@ static void serve(struct stream *s, const struct hostaddr *peer)
 	enum wait w = WAIT_OK;
 
 	(void)peer;
-	while (w == WAIT_OK && (w = next_request(s)) == WAIT_OK &&
+	while (w == WAIT_OK && (w = idle_wait(s)) == WAIT_OK &&
 	       (w = ipc_recv(s, &m, deadline_in(60 * 1000), &err)) == WAIT_OK) {
 		if (m.type == MSG_REWRITE)
 			w = answer_rewrite(s, &m.rewrite);

@@ -60,7 +60,8 @@ def reload(main):
             c.end = True
         for c in clients:
             c.join(30)
-        is_eq([c.error for c in clients if c.error], [], "no client saw an error")
+        if not is_eq([c.error for c in clients if c.error], [], "no client saw an error"):
+            diag("\n".join(i.find_log(r"warning|error|reject|drain|milter|NOQUEUE|reload")))
         sent = [to for c in clients for to in c.sent]
         ok(len(sent) > 50 * RELOADS, "%d messages" % len(sent))
 

@@ -33,6 +33,7 @@ def diag(text):
 def is_eq(got, want, name):
     if not ok(got == want, name):
         diag("got:  %r\nwant: %r" % (got, want))
+    return got == want
 
 
 def like(text, pattern, name):

@@ -8,7 +8,7 @@
  *     crash      ends by a signal
  *     other      "echo other"
  * Its behaviour at start comes from its arguments in master.cf: fail (exit 1), resident, sandbox,
- * wake (appends to the file "woken"), idle (marks the wait between lines as idle). */
+ * wake (appends to the file "woken"), idle (ends waiting for a line when the worker drains). */
 #include "base/clock.h"
 #include "log/log.h"
 #include "loop/idle.h"
@@ -78,7 +78,6 @@ static void answer(struct stream *c, const char *line)
 static void serve(struct stream *c, const struct hostaddr *peer)
 {
 	char address[HOSTADDR_TEXT];
-	struct idle idle;
 	enum wait w;
 	str line;
 
@@ -88,11 +87,7 @@ static void serve(struct stream *c, const struct hostaddr *peer)
 
 		if (stream_flush(c, FOREVER) != WAIT_OK)
 			return;
-		if (marks_idle)
-			idle_begin(&idle);
-		w = stream_wait_input(c, FOREVER);
-		if (marks_idle)
-			idle_end(&idle);
+		w = marks_idle ? idle_wait(c) : stream_wait_input(c, FOREVER);
 		if (w != WAIT_OK || stream_gets(c, 100, &line, FOREVER) != WAIT_OK)
 			return;
 		snprintf(copy, sizeof copy, "%.*s", STR_FMT(str_trim(line)));
