@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TAG_MAX	 100
-#define TEXT_MAX 8192 /* longer lines are cut: no analyser reads them, no log server likes them */
-#define FLUSH_MS 200
+#define TAG_MAX	  100
+#define TEXT_MAX  8192 /* longer lines are cut: no analyser reads them, no log server likes them */
+#define FLUSH_MS  200
+#define FINISH_MS 5000 /* postlogd may be about to be started again */
 
 int log_verbose;
 
@@ -37,9 +38,12 @@ void log_early(const char *program)
 	set_text(&lg.program, program);
 }
 
-static void flush_at_exit(void)
+void log_finish(void)
 {
-	log_flush();
+	log_lock();
+	if (lg.opened && lg.writer == NULL)
+		out_finish(FINISH_MS);
+	log_unlock();
 }
 
 void log_open(const char *program, bool also_stderr)
@@ -60,7 +64,7 @@ void log_open(const char *program, bool also_stderr)
 	lg.opened = true;
 	out_open();
 	if (!at_exit)
-		atexit(flush_at_exit);
+		atexit(log_finish);
 	at_exit = true;
 }
 
@@ -204,6 +208,6 @@ void log_fatal_status(int status, const char *fmt, ...)
 void log_panic(const char *fmt, ...)
 {
 	LOG_VA(LOG_LEVEL_PANIC, fmt);
-	log_flush();
+	log_finish();
 	abort();
 }

@@ -32,6 +32,8 @@ void log_batch(bool on);
 /* Sends what is gathered, to postlogd if it has come meanwhile; waits a bounded time for a log
  * server that is busy. */
 void log_flush(void);
+/* The same with more patience, for the end of the process. exit() does it, _exit() does not. */
+void log_finish(void);
 /* Lines go to fn instead of a log server: for postlogd itself. fn must not log. */
 void log_writer(void (*fn)(const char *tag, str text));
 extern int log_verbose; /* -v count */

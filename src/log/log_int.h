@@ -29,5 +29,6 @@ void out_reset(void); /* forget what is gathered and the socket: in a child */
 void out_line(const char *tag, enum log_level level, str text);
 void out_flush(int wait_ms);
 void out_catch_up(int wait_ms); /* looks for a better destination first */
+void out_finish(int wait_ms);	/* waits even for a server that was slow before */
 
 #endif

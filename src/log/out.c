@@ -407,6 +407,12 @@ void out_catch_up(int wait_ms)
 	out_flush(wait_ms);
 }
 
+void out_finish(int wait_ms)
+{
+	out.stalled = false;
+	out_catch_up(wait_ms);
+}
+
 static void retry_now(void *arg);
 
 static void batch_flush(void)
@@ -469,13 +475,13 @@ void out_line(const char *tag, enum log_level level, str text)
 	if (out.kind == OUT_NONE)
 		return;
 	if (!out.batch || !log_on_loop()) {
-		out_flush(WAIT_ONE_MS);
-		if (out.nends > 0)
-			forget();
+		out_flush(WAIT_ONE_MS); /* the rest goes with later lines, or at the end */
+		if (!out.batch)
+			return;
 	} else if (out.bytes.n > GATHER_SOFT) {
 		out_flush(0);
 	}
-	if (out.nends > 0 && !out.armed) {
+	if (out.nends > 0 && !out.armed && log_on_loop()) {
 		out.armed = true;
 		loop_defer(retry_now, NULL);
 	}

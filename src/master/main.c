@@ -349,6 +349,7 @@ int main(int argc, char **argv)
 	if (lock_take(&err) < 0)
 		log_fatal("%s", err.text);
 	loop_init();
+	log_batch(true);
 	cond_init(&over);
 	timer_init(&announce_timer, announce_anyway, NULL);
 	timer_init(&end_timer, end_time, NULL);

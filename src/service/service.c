@@ -28,6 +28,7 @@ static void worker_drain(void)
 static void deadline_passed(void *arg)
 {
 	(void)arg;
+	log_finish();
 	_exit(0);
 }
 

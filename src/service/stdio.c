@@ -110,5 +110,6 @@ void stdio_serve(void)
 	serve(stream_new(pair[1]));
 	scope_join(&out);
 	fflush(stdout);
+	log_finish();
 	_exit(0); /* a thread may still wait for input that nobody wants */
 }

@@ -55,7 +55,7 @@ static void exec_in(const char *dir, const char *const *argv)
 	struct buf path = {0};
 
 	buf_printf(&path, "%s/%s", dir, argv[0]);
-	log_flush();
+	log_finish();
 	execv(buf_text(&path), (char *const *)(uintptr_t)argv);
 	log_fatal("%s: %s", buf_text(&path), strerror(errno));
 }

@@ -81,23 +81,39 @@ static void batched(void *arg)
 	log_batch(false);
 }
 
+/* Reads until nothing more comes; told: of lost lines. */
+static unsigned read_all(bool *told)
+{
+	unsigned got = 0;
+
+	*told = false;
+	do {
+		server_read();
+		got += records;
+		*told |= str_find(buf_view(&texts), STR(" log lines were lost")) >= 0;
+		log_flush();
+	} while (records > 0);
+	return got;
+}
+
 static void slow_server(void)
 {
 	char *text = mem_alloc(4001);
-	unsigned got = 0;
+	unsigned got;
+	bool told;
 
 	memset(text, 'x', 4000);
 	text[4000] = 0;
 	for (int i = 0; i < 600; i++) /* more than a socket takes */
 		log_info("%s", text);
-	do {
-		server_read();
-		got += records;
-	} while (records > 0);
+	got = read_all(&told);
 	ok(got > 0 && got < 600, "a server that does not read loses lines, not our time");
 	log_info("after");
-	server_read();
-	ok(str_find(buf_view(&texts), STR(" log lines were lost")) >= 0, "and it is told");
+	read_all(&told);
+	ok(told, "and it is told");
+	for (int i = 0; i < 60; i++) /* as much again, but it fits our memory */
+		log_info("%s", text);
+	is_int(read_all(&told), 60, "lines that it has no room for yet are kept");
 	free(text);
 }
 
