@@ -132,6 +132,7 @@ static void early_fatal(enum log_level level, str text)
 	buf_printf(&tag, "postfix/%s", lg.program);
 	out_open();
 	out_line(buf_text(&tag), level, text);
+	out_finish(FINISH_MS);
 	buf_free(&tag);
 }
 

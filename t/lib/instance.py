@@ -119,16 +119,16 @@ class Instance:
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def write_config(self):
-        with open(os.path.join(self.conf, "main.cf"), "w") as f:
-            f.writelines("%s = %s\n" % (k, str(v).replace("\n", "\n    ")) for k, v in self.main.items() if v is not None)
-        with open(os.path.join(self.conf, "master.cf"), "w") as f:
-            f.writelines(s + "\n" for s in self.services)
+        self.file("main.cf", "".join("%s = %s\n" % (k, str(v).replace("\n", "\n    ")) for k, v in self.main.items() if v is not None))
+        self.file("master.cf", "".join(s + "\n" for s in self.services))
 
     def file(self, name, text, mode=0o644):
+        """Never seen half written: a worker may be starting just now."""
         path = os.path.join(self.conf, name)
-        with open(path, "w") as f:
+        with open(path + ".new", "w") as f:
             f.write(text)
-        os.chmod(path, mode)
+        os.chmod(path + ".new", mode)
+        os.rename(path + ".new", path)
         return path
 
     # -- control
