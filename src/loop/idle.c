@@ -24,7 +24,9 @@ enum wait idle_wait(struct stream *s)
 		w = stream_wait_input(s, limit);
 		list_remove(&me.node);
 	} while (w == WAIT_TIMEOUT && limit == FOREVER);
-	return w == WAIT_TIMEOUT ? WAIT_CANCEL : w;
+	if (w == WAIT_TIMEOUT) /* what the kernel has already is not thrown away */
+		w = stream_input_ready(s) ? WAIT_OK : WAIT_CANCEL;
+	return w;
 }
 
 void idle_end_all(void)

@@ -130,6 +130,7 @@ struct start {
 	const struct proc_opts *o;
 	const char *stage, *what; /* what failed */
 	int code;
+	pid_t parent;
 	sigset_t mask;
 };
 
@@ -218,6 +219,8 @@ static void child_steps(struct start *st)
 	if (o->dies_with_us &&
 	    failed(st, prctl(PR_SET_PDEATHSIG, SIGKILL), "death signal of", name))
 		return;
+	if (o->dies_with_us && getppid() != st->parent)
+		return; /* it was killed before that: nobody waits for us */
 	if (o->dir && failed(st, chdir(o->dir), "change directory to", o->dir))
 		return;
 	sigprocmask(SIG_SETMASK, &st->mask, NULL);
@@ -257,7 +260,7 @@ static pid_t start_masked(struct start *st)
 
 pid_t proc_start(const struct proc_opts *o, struct err *err)
 {
-	struct start st = {.o = o};
+	struct start st = {.o = o, .parent = getpid()};
 	struct child *c;
 	pid_t pid;
 

@@ -51,7 +51,7 @@ void stream_wrap(struct stream *s, const struct stream_ops *ops, void *impl)
 {
 	buf_free(&s->in);
 	s->in_at = 0;
-	s->poll->drained = false;
+	s->poll->drained = s->poll->in_full = false;
 	s->ops = ops;
 	s->impl = impl;
 }
@@ -120,7 +120,7 @@ static void make_room(struct stream *s, size_t need)
 		s->in_at = 0;
 	}
 	want = need > unread(s) + IN_MIN ? need - unread(s) : IN_MIN;
-	if (s->poll->in_full && s->in.cap < IN_AHEAD)
+	if (s->poll->in_full && s->in.cap && s->in.cap < IN_AHEAD)
 		want = s->in.cap * 4 - 1 - s->in.n;
 	if (s->in.cap == 0 && want < IN_FIRST)
 		want = IN_FIRST - 1;

@@ -44,17 +44,26 @@ enum wait stream_send_fd(struct stream *s, int fd, int64_t deadline)
 	return r;
 }
 
+/* Room for one descriptor is, by its alignment, room for two: what is too much is closed. */
 static enum wait got_fd(struct msghdr *m, int *fd)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	size_t n = 0;
+	int got;
 
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(int))) {
-		errno = EBADMSG;
-		return WAIT_ERROR;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&got, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+		if (n == 1)
+			*fd = got;
+		else
+			close(got);
 	}
-	memcpy(fd, CMSG_DATA(c), sizeof(int));
-	return WAIT_OK;
+	if (n == 1)
+		return WAIT_OK;
+	errno = EBADMSG;
+	return WAIT_ERROR;
 }
 
 enum wait stream_recv_fd(struct stream *s, int *fd, int64_t deadline)
@@ -194,7 +203,8 @@ enum wait stream_flush_fds(struct stream *s, const int *fds, size_t n, int64_t d
 		if (errno == EAGAIN)
 			r = stream_poll_wait(s, ROLE_WRITER, WANT_WRITE, deadline, false);
 		else if (errno == ETOOMANYREFS)
-			r = loop_now() < deadline ? co_sleep(CROWDED_MS) : WAIT_TIMEOUT;
+			r = deadline == FOREVER || loop_now() < deadline ? co_sleep(CROWDED_MS)
+									 : WAIT_TIMEOUT;
 		else if (errno != EINTR)
 			r = WAIT_ERROR;
 	}

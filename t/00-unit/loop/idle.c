@@ -45,16 +45,18 @@ static void say(int fd)
 
 static void want_end(int fd, void *arg)
 {
+	struct session *unseen = arg;
 	char c;
 
-	(void)arg;
-	if (read(fd, &c, 1) == 1)
-		idle_end_all();
+	if (read(fd, &c, 1) != 1)
+		return;
+	say(unseen->far); /* it lies in the kernel: nobody was told of it yet */
+	idle_end_all();
 }
 
 static void ends(void *arg)
 {
-	struct session quiet, asked, fresh;
+	struct session quiet, asked, fresh, unseen;
 	struct scope scope;
 	struct watch *w;
 	int signal[2];
@@ -64,13 +66,15 @@ static void ends(void *arg)
 	begin(&quiet, &scope);
 	begin(&asked, &scope);
 	begin(&fresh, &scope);
+	begin(&unseen, &scope);
+	say(unseen.far);
 	say(quiet.far);
 	say(asked.far);
 	co_sleep(20);
 	is_int(quiet.served + asked.served, 2, "requests are served");
 	if (pipe(signal) < 0)
 		abort();
-	w = watch_readable(signal[0], want_end, NULL);
+	w = watch_readable(signal[0], want_end, &unseen);
 	say(asked.far); /* both are found in one turn of the loop */
 	say(signal[1]);
 	co_sleep(20);
@@ -78,6 +82,7 @@ static void ends(void *arg)
 	is_int(asked.served, 2, "a request that came at the same time is served");
 	is_int(asked.later, WAIT_OK, "and not disturbed");
 	is_int(asked.end, WAIT_CANCEL, "then its session ends");
+	is_int(unseen.served, 2, "a request that nobody was told of yet is served");
 	is_int(fresh.end, WAIT_OK, "who was not asked yet waits for the first request");
 	say(fresh.far);
 	scope_join(&scope);
@@ -88,6 +93,7 @@ static void ends(void *arg)
 	stream_free(quiet.io);
 	stream_free(asked.io);
 	stream_free(fresh.io);
+	stream_free(unseen.io);
 }
 
 int main(void)

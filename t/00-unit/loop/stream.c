@@ -566,6 +566,74 @@ static void wrapped(void *arg)
 	stream_free(b);
 }
 
+/* A piece that went past the buffer says nothing of the buffer's size. */
+static void large_first(void *arg)
+{
+	struct stream *a, *b;
+	static char piece[8192];
+	str line;
+
+	(void)arg;
+	pair(&a, &b);
+	memset(piece, 'x', sizeof(piece));
+	stream_write(a, piece, sizeof(piece), soon());
+	stream_flush(a, soon());
+	is_int(
+	    stream_read(b, piece, sizeof(piece), soon()), WAIT_OK, "a large piece is read first");
+	send_text(a, "line\n");
+	is_int(stream_gets(b, 100, &line, soon()), WAIT_OK, "then a line");
+	is_str(line, STR("line\n"), "which is whole");
+	/* STARTTLS behind input that has filled the buffer to its end */
+	stream_write(a, piece, 4095, soon());
+	stream_flush(a, soon());
+	is_int(stream_peek(b, 4095, &line, soon()), WAIT_OK, "a full buffer");
+	stream_consume(b, 4095);
+	stream_wrap(b, NULL, NULL);
+	send_text(a, "after\n");
+	is_int(stream_gets(b, 100, &line, soon()), WAIT_OK, "a line after a wrap");
+	stream_free(a);
+	stream_free(b);
+}
+
+static int send_two(int to, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	char byte = 0;
+	struct iovec v = {&byte, 1};
+	struct msghdr m = {.msg_iov = &v,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control)};
+	int fds[2] = {fd, fd};
+
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(&control.head), fds, sizeof(fds));
+	return sendmsg(to, &m, 0) == 1 ? 0 : -1;
+}
+
+static void two_fds(void *arg)
+{
+	struct stream *a, *b;
+	int before, after, fd;
+
+	(void)arg;
+	pair(&a, &b);
+	before = dup(0);
+	close(before);
+	is_int(send_two(a->fd, 0), 0, "two descriptors are sent");
+	is_int(stream_recv_fd(b, &fd, soon()), WAIT_ERROR, "where one is expected");
+	after = dup(0);
+	close(after);
+	is_int(after, before, "none is left open");
+	stream_free(a);
+	stream_free(b);
+}
+
 static void stuck(void *arg)
 {
 	struct stream *a, *b;
@@ -585,7 +653,8 @@ static void stuck(void *arg)
 int main(void)
 {
 	static void (*const tests[])(void *) = {lines, bulk, long_line, idle, cancelled, duplex,
-	    errors, no_answer, unix_sockets, fds_with_data, files, wrapped, stuck};
+	    errors, no_answer, unix_sockets, fds_with_data, files, wrapped, large_first, two_fds,
+	    stuck};
 
 	loop_init();
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
