@@ -328,12 +328,13 @@ static enum wait finish(struct cleanup *c, struct err *err)
 	return w;
 }
 
-/* Milters must not be shown a message twice. cleanup speaks with them only when it has read all of
- * the message: so they saw nothing when its end could not be sent, or was not read (then the kernel
- * resets the connection). */
+/* A message must not enter the queue twice, nor be shown to milters twice. cleanup does neither
+ * before it has read all of the message: so nothing has happened when its end could not be sent, or
+ * was not read (then the kernel resets the connection). What was read may be in the queue, although
+ * there is no answer: the client has to be told that it is not known. */
 static bool may_repeat(const struct cleanup *c)
 {
-	return !c->milters || c->unread;
+	return c->unread;
 }
 
 static void finish_small(struct cleanup *c)
