@@ -49,6 +49,28 @@ bool qfile_head_get(const unsigned char p[QFILE_HEAD], struct qfile_head *h)
 
 /* --- making */
 
+/* The temporary file of a maker that died, which would be in the way for ever: nobody holds its
+ * lock. */
+static bool qfile_left_behind(const char *path)
+{
+	int fd = io_open(path, O_RDONLY | O_NOFOLLOW, 0, "queue.file.open");
+	bool gone = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && unlink(path) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return gone;
+}
+
+static int qfile_create(const char *path)
+{
+	int fd = io_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, "queue.file.open");
+
+	if ((fd < 0 && errno == ENOENT && io_make_parents(path) == 0) ||
+	    (fd < 0 && errno == EEXIST && qfile_left_behind(path)))
+		fd = io_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, "queue.file.open");
+	return fd;
+}
+
 int qfile_begin(struct qfile_temp *t, const char *queue, const char *id, struct err *err)
 {
 	struct buf path = {0};
@@ -61,9 +83,7 @@ int qfile_begin(struct qfile_temp *t, const char *queue, const char *id, struct 
 	buf_printf(&path, "/.%s.tmp", id);
 	t->path = mem_strdup(buf_text(&path));
 	buf_free(&path);
-	t->fd = io_open(t->path, O_RDWR | O_CREAT | O_EXCL, 0600, "queue.file.open");
-	if (t->fd < 0 && errno == ENOENT && io_make_parents(t->path) == 0)
-		t->fd = io_open(t->path, O_RDWR | O_CREAT | O_EXCL, 0600, "queue.file.open");
+	t->fd = qfile_create(t->path);
 	if (t->fd < 0) {
 		err_errno(err, errno, "create %s", t->path);
 		free(t->path);

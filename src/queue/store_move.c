@@ -421,19 +421,23 @@ static int corrupt_copy(const struct corrupt_job *j)
 	char *bytes = mem_alloc(j->ref.length + 1);
 	char path[SEGMENT_PATH];
 	int in = io_open(segment_path(path, j->ref.segment), O_RDONLY, 0, "queue.segment.open");
-	int out = io_open(j->to, O_WRONLY | O_CREAT | O_EXCL, 0600, "queue.file.open");
-	int result = -1;
+	int out =
+	    in < 0 ? -1 : io_open(j->to, O_WRONLY | O_CREAT | O_EXCL, 0600, "queue.file.open");
+	int result = -1, code;
 
-	if (in >= 0 && out >= 0 &&
-	    io_read_at(in, bytes, j->ref.length, j->ref.offset, "queue.log.read") == 0)
+	if (out >= 0 && io_read_at(in, bytes, j->ref.length, j->ref.offset, "queue.log.read") == 0)
 		result = io_write_at(out, bytes, j->ref.length, 0, "queue.file.write");
 	if (result == 0)
 		result = io_sync(out, "queue.file.sync");
+	code = errno;
 	if (in >= 0)
 		close(in);
 	if (out >= 0)
 		close(out);
+	if (out >= 0 && result < 0)
+		unlink(j->to);
 	free(bytes);
+	errno = code;
 	return result;
 }
 
@@ -457,7 +461,8 @@ static void corrupt_done(void *arg)
 	else
 		log_warn("%s is damaged (%s): moved from %s to corrupt", j->ref.id, j->why,
 		    j->ref.queue);
-	if (j->ref.lane == LANE_LOG)
+	/* What could not be saved stays in the log, for the next start. */
+	if (j->ref.lane == LANE_LOG && (!j->error || j->error == EEXIST))
 		queue_store_finish(s, &j->ref);
 	free(j->from);
 	free(j->to);

@@ -251,6 +251,35 @@ static void moving(const char *point, const char *action)
 	queue_store_close(s);
 }
 
+/* What is damaged may be all that somebody has of his mail. */
+static void saving(const char *point)
+{
+	struct queue_writer *w;
+	struct queue_store *s;
+	struct queue_ref ref;
+	char line[128];
+
+	scratch_queue();
+	w = queue_writer_new(NULL);
+	scratch_put(w, "AA1", "incoming", 100, 1, &ref, &err);
+	queue_writer_free(w);
+	s = scratch_open();
+	snprintf(line, sizeof line, "%s ENOSPC", point);
+	scratch_faults(line);
+	queue_store_corrupt(s, &ref, "for a test");
+	queue_store_close(s);
+	scratch_faults(NULL);
+	is_int(scratch_count("corrupt", ""), 0, "corrupt: nothing is saved by half");
+	s = scratch_open();
+	ok(scratch_find("AA1") != NULL, "corrupt: what cannot be saved stays");
+	queue_store_corrupt(s, &ref, "for a test");
+	queue_store_close(s);
+	is_int(scratch_count("corrupt", "AA1"), 1, "corrupt: it is saved at the next start");
+	s = scratch_open();
+	ok(scratch_find("AA1") == NULL, "corrupt: and then gone");
+	queue_store_close(s);
+}
+
 static void reading(void)
 {
 	struct queue_writer *w;
@@ -305,6 +334,9 @@ static void run(void *arg)
 		for (size_t k = 0; k < ARRAY_SIZE(actions); k++)
 			if (makes_sense(move_points[i], actions[k]))
 				moving(move_points[i], actions[k]);
+	saving("queue.file.open");
+	saving("queue.file.write");
+	saving("queue.file.sync");
 	reading();
 }
 
