@@ -98,17 +98,30 @@ static void wake(void)
 
 /* --- connections */
 
+enum peer_kind session_peer(int fd, struct hostaddr *peer)
+{
+	struct hostaddr here = {.len = sizeof here.ss};
+
+	*peer = (struct hostaddr){.len = sizeof peer->ss};
+	if (getsockname(fd, &here.sa, &here.len) < 0 || here.sa.sa_family == AF_UNIX)
+		return PEER_LOCAL;
+	return getpeername(fd, &peer->sa, &peer->len) == 0 ? PEER_INET : PEER_GONE;
+}
+
 /* A connection that postscreen hands over arrives as a descriptor. */
 static struct stream *receive_client(struct session *s)
 {
 	struct stream *client = NULL;
+	enum peer_kind kind;
 	int fd;
 
 	if (stream_recv_fd(s->stream, &fd, deadline_in(SERVICE_TRIGGER_WAIT)) == WAIT_OK) {
-		s->peer.len = sizeof s->peer.ss;
-		s->is_inet = getpeername(fd, &s->peer.sa, &s->peer.len) == 0 &&
-			     s->peer.sa.sa_family != AF_UNIX;
-		client = stream_new(fd);
+		kind = session_peer(fd, &s->peer);
+		s->is_inet = kind == PEER_INET;
+		if (kind == PEER_GONE)
+			close(fd);
+		else
+			client = stream_new(fd);
 	}
 	stream_free(s->stream);
 	return client;

@@ -37,6 +37,12 @@ void accept_close(void);  /* for good */
 void session_begin(void); /* counts a session, or a job that keeps the worker from being idle */
 void session_end(void);
 
+/* Who is at the other end of a connected socket that somebody else has accepted. PEER_GONE: a
+ * network client that has reset the connection. What it sent can still be read, but it must not be
+ * taken for a client of this host. */
+enum peer_kind { PEER_LOCAL, PEER_INET, PEER_GONE };
+enum peer_kind session_peer(int fd, struct hostaddr *peer);
+
 void control_open(void);
 void control_report(void); /* WORKER_LOAD now */
 void control_busy(void);   /* a session began: see to it that reports are sent once a second */

@@ -80,12 +80,12 @@ static bool same_socket(void)
 
 static void serve(struct stream *client)
 {
-	struct hostaddr peer = {.len = sizeof peer.ss};
-	bool is_inet = getpeername(client->fd, &peer.sa, &peer.len) == 0 &&
-		       (peer.sa.sa_family == AF_INET || peer.sa.sa_family == AF_INET6);
+	struct hostaddr peer;
+	enum peer_kind kind = session_peer(client->fd, &peer);
 
 	worker.sessions++;
-	worker.service->serve(client, is_inet ? &peer : NULL);
+	if (kind != PEER_GONE)
+		worker.service->serve(client, kind == PEER_INET ? &peer : NULL);
 	stream_free(client);
 	worker.sessions--;
 }
