@@ -93,13 +93,31 @@ static void run(struct worker *w, const struct master_service *s, int control)
 	_exit(127);
 }
 
+/* No signal reaches the child before it is out of our handlers: they would write into our event
+ * loop's pipe, and a SIGTERM for the child would stop the system. */
+static pid_t fork_masked(void)
+{
+	sigset_t all, before;
+	pid_t pid;
+	int error;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	error = errno;
+	if (pid != 0) /* the child: reset_signals() */
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	return pid;
+}
+
 int worker_spawn(struct worker *w, const struct master_service *s, struct err *err)
 {
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, errno, "socketpair");
-	w->pid = fork();
+	w->pid = fork_masked();
 	if (w->pid < 0) {
 		int error = errno;
 
