@@ -215,6 +215,16 @@ static void configure(void)
 	find_owner();
 }
 
+/* Also the log daemon's: nobody reads it, so that what is still to be said goes to the file. */
+static void close_all_sockets(void)
+{
+	struct master_service *s;
+
+	LIST_FOREACH (s, &master.services, struct master_service, node) {
+		sockets_close(s, true);
+	}
+}
+
 static void open_services(void)
 {
 	struct master_service *s;
@@ -223,8 +233,10 @@ static void open_services(void)
 	if (services_load(&master.services, &err) < 0)
 		log_fatal("%s", err.text);
 	LIST_FOREACH (s, &master.services, struct master_service, node) {
-		if (sockets_open(s, NULL, &err) < 0)
+		if (sockets_open(s, NULL, &err) < 0) {
+			close_all_sockets();
 			log_fatal("%s", err.text);
+		}
 	}
 	log_flush(); /* postlogd's socket is there now */
 }
@@ -253,6 +265,7 @@ static void announce_anyway(void *arg)
 
 void master_ended(void)
 {
+	close_all_sockets();
 	cond_wake_all(&over);
 }
 

@@ -42,7 +42,7 @@ struct master_service {
 	bool resident; /* started at once, not on demand */
 	bool forks;    /* each session is a process of its own */
 	bool throttled;
-	bool overlap; /* may start although an old worker has not ended yet */
+	bool waits;   /* for its predecessor, no longer than release */
 	int failures; /* in a row */
 	struct master_socket *socks;
 	size_t nsocks;
@@ -58,7 +58,8 @@ struct worker {
 	struct watch *watch;
 	struct buf in;
 	bool ready, draining, signalled;
-	bool closed; /* draining, and it said that it accepts no more */
+	bool closed;  /* draining, and it said that it accepts no more */
+	bool overdue; /* took too long to drain: its successor waits no longer */
 	unsigned sessions;
 	long limit;
 	int busy_reports;

@@ -53,6 +53,7 @@ void stop_progress(void)
 	}
 	if (others_left())
 		return;
+	log_flush(); /* the log daemon reads what it has got before it ends */
 	LIST_FOREACH (w, &master.workers, struct worker, node) {
 		if (!w->draining)
 			worker_send_drain(w);

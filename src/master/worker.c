@@ -55,10 +55,10 @@ static struct worker *predecessor(const struct master_service *s)
 {
 	struct worker *w;
 
-	if (s->workers_max > 1 || s->overlap)
+	if (s->workers_max > 1)
 		return NULL;
 	LIST_FOREACH (w, &master.workers, struct worker, node) {
-		if (w->draining && strcmp(w->key, s->key) == 0)
+		if (w->draining && !w->overdue && strcmp(w->key, s->key) == 0)
 			return w;
 	}
 	return NULL;
@@ -69,26 +69,24 @@ static void release(void *arg)
 	struct master_service *s = arg;
 	struct worker *old = predecessor(s);
 
-	if (old && s->resident) {
-		worker_signal(old, SIGTERM);
+	s->waits = false;
+	if (old == NULL)
 		return;
-	}
-	s->overlap = true;
 	if (s->resident)
-		workers_start(s);
+		worker_signal(old, old->signalled ? SIGKILL : SIGTERM);
+	else
+		old->overdue = true;
 	workers_watch(s);
 }
 
 static bool may_start(struct master_service *s)
 {
-	struct worker *old;
-
 	if (master.stopping || s->throttled || is_full(s))
 		return false;
-	old = predecessor(s);
-	if (old == NULL)
+	if (predecessor(s) == NULL)
 		return true;
-	if (s->release.fn != release) {
+	if (!s->waits) {
+		s->waits = true;
 		timer_free(&s->release);
 		timer_init(&s->release, release, s);
 		timer_set(&s->release, s->resident ? RELEASE_RESIDENT : RELEASE_OTHER);
@@ -136,12 +134,12 @@ static void ready(struct worker *w)
 		master_announce();
 }
 
-/* Sessions that ended may be somebody's turn. */
+/* Sessions that ended may be somebody's turn, and what a worker no longer takes is a new one's. */
 static void old_loaded(const struct worker *w)
 {
 	struct master_service *s = service_find(&master.services, w->key);
 
-	if (s && s->forks)
+	if (s)
 		workers_watch(s);
 }
 
@@ -152,6 +150,8 @@ static void loaded(struct worker *w, const struct ipc_worker_load *m)
 	if (!w->ready)
 		ready(w);
 	if (m->draining && !w->closed) {
+		w->draining = true; /* also without being told: idle for long, but a session may
+				       have come in the last moment */
 		w->closed = true;
 		reload_progress();
 	}

@@ -19,6 +19,7 @@ struct session {
 
 #define DATAGRAM_MAX   65536
 #define DATAGRAM_BURST 64
+#define DATAGRAM_LAST  4096 /* more than a socket holds */
 
 static struct watch **watches;
 static bool paused, closed;
@@ -199,18 +200,23 @@ static void accept_ready(int fd, void *arg)
 	}
 }
 
-static void datagram_ready(int fd, void *arg)
+static void read_datagrams(int fd, int most)
 {
 	static char packet[DATAGRAM_MAX];
 
-	(void)arg;
-	for (int i = 0; i < DATAGRAM_BURST; i++) {
+	for (int i = 0; i < most; i++) {
 		ssize_t n = recv(fd, packet, sizeof packet, MSG_DONTWAIT);
 
 		if (n < 0)
 			return;
 		worker.service->datagram(str_mem(packet, (size_t)n));
 	}
+}
+
+static void datagram_ready(int fd, void *arg)
+{
+	(void)arg;
+	read_datagrams(fd, DATAGRAM_BURST);
 }
 
 static void fifo_ready(int fd, void *arg)
@@ -256,6 +262,9 @@ void accept_close(void)
 	timer_stop(&idle);
 	timer_stop(&retry);
 	for (int i = 0; i < worker.nfds; i++) {
+		/* There may be no next worker to read them: the system stops. */
+		if (worker.type == SERVICE_DGRAM)
+			read_datagrams(SERVICE_LISTEN_FD + i, DATAGRAM_LAST);
 		watch_free(watches[i]);
 		close(SERVICE_LISTEN_FD + i);
 	}

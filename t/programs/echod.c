@@ -8,7 +8,8 @@
  *     crash      ends by a signal
  *     other      "echo other"
  * Its behaviour at start comes from its arguments in master.cf: fail (exit 1), resident, sandbox,
- * wake (appends to the file "woken"), idle (ends waiting for a line when the worker drains). */
+ * wake (appends to the file "woken"), idle (ends waiting for a line when the worker drains),
+ * slow-end (has much to do at its end, and says so in the file "woken"). */
 #include "base/clock.h"
 #include "log/log.h"
 #include "loop/idle.h"
@@ -119,6 +120,12 @@ static void datagram(str packet)
 	note(text);
 }
 
+static void finish_slowly(void)
+{
+	note("finish");
+	co_sleep(30000);
+}
+
 static void setup(void)
 {
 	marks_idle = has_argument("idle");
@@ -136,6 +143,8 @@ int main(int argc, char **argv)
 			s.resident = true;
 		else if (strcmp(argv[i], "sandbox") == 0)
 			s.network_only = true;
+		else if (strcmp(argv[i], "slow-end") == 0)
+			s.finish = finish_slowly;
 		else if (strcmp(argv[i], "wake") == 0)
 			s.serve = NULL;
 		else if (strcmp(argv[i], "unix-dgram") == 0)

@@ -131,11 +131,10 @@ def test_companion():
     with Echo(["busy unix n - n - - smtp"]) as i:
         i.start()
         c = i.socket("busy")
-        for _ in range(40):
-            c.ask("busy 200")
-            if len(i.pids("smtp")) > 1:
-                break
-        is_eq(len(i.pids("smtp")), 2, "a busy worker gets a companion")
+        for _ in range(200):
+            c.send("busy 100\n")  # in advance, so that it has no pause, however slow we are
+        wait_until(lambda: len(i.pids("smtp")) == 2, "a companion")
+        ok(True, "a busy worker gets a companion")
 
 
 def test_reload():
@@ -189,6 +188,18 @@ def test_wakeup():
         is_eq(i.cmd("postkick", "elsewhere", "x", "W").returncode, 1, "postkick to a bad class")
 
 
+def test_idle_end():
+    with Echo(["once unix n - n - - smtp slow-end"], main={"max_idle": "1s"}) as i:
+        i.start()
+        os.chmod(i.spool, 0o777)
+        c = i.socket("once")
+        old = c.ask("pid").split()[1]
+        c.close()
+        wait_until(lambda: os.path.exists(os.path.join(i.spool, "woken")), "the end of an idle worker begins")
+        new = i.socket("once").ask("pid").split()[1]
+        ok(new != old and not is_gone(old), "nobody waits for a worker that takes its time to end")
+
+
 def test_sandbox():
     port = free_port()
     with Echo(["%d inet n - n - - smtpd sandbox" % port]) as i:
@@ -218,12 +229,13 @@ def test_master_dies():
 
 
 def test_bind_failure():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        s.listen()
-        with Echo(["%d inet n - n - - smtpd" % s.getsockname()[1]]) as i:
-            is_eq(i.ctl("start").returncode, 1, "an address in use: no start")
-            like(i.log(), r"fatal: .*Address already in use", "and the reason")
+    for log in [], ["postlog unix-dgram n - n - 1 postlogd"]:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            with Echo(log + ["%d inet n - n - - smtpd" % s.getsockname()[1]], names=["smtpd", "postlogd"]) as i:
+                is_eq(i.ctl("start").returncode, 1, "an address in use: no start")
+                like(i.log(), r"fatal: .*Address already in use", "and the reason")
 
 
 def test_abort_and_foreground():
@@ -276,5 +288,5 @@ def test_disabled():
         ok(not os.path.exists(os.path.join(i.spool, "public/cleanup")), "also a UNIX socket")
 
 
-run(test_basic, test_crash, test_throttle, test_limits, test_companion, test_reload, test_wakeup, test_sandbox, test_chroot,
+run(test_basic, test_crash, test_throttle, test_limits, test_companion, test_reload, test_wakeup, test_idle_end, test_sandbox, test_chroot,
     test_master_dies, test_bind_failure, test_abort_and_foreground, test_options, test_disabled)
