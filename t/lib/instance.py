@@ -9,6 +9,7 @@ that is removed at the end. As root the daemons run as "postern", or else as "no
 import grp
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -55,20 +56,29 @@ def wait_until(predicate, what, timeout=20):
         time.sleep(0.02)
 
 
-def free_ports(n):
-    """As many ports of 127.0.0.1, all different, that nobody listens on just now."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
+_ports = []  # what keeps other tests from taking ours
 
 
 def free_port():
-    """A TCP port of 127.0.0.1 that nobody listens on just now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody listens on, nor will: it is none of those that the system gives to clients by itself, and
+    until this process ends no other test gets it."""
+    while True:
+        port = random.randrange(10000, 32768)
+        mine = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                mine.bind("\0postern test port %d" % port)
+                s.bind(("127.0.0.1", port))
+                _ports.append(mine)
+                return port
+            except OSError:
+                mine.close()
+
+
+def free_ports(n):
+    """As many of them, all different."""
+    return [free_port() for _ in range(n)]
 
 
 def first_name(lookup, names):
