@@ -99,6 +99,10 @@ static void feeder(void *arg)
 
 	r->fed = check_feed(r->in, r->message, r->deadline);
 	r->fed_errno = errno;
+	if (r->pid > 0 && r->fed != WAIT_OK && r->fed_errno != EPIPE)
+		proc_kill(r->pid, SIGKILL); /* a part must not look like the whole */
+	if (r->pid > 0)
+		proc_let_go(r->pid);
 	stream_free(r->in); /* its end of file */
 	r->in = NULL;
 }
@@ -150,27 +154,30 @@ static int open_pipes(int in[2], int out[2], struct err *err)
 	return -1;
 }
 
-static pid_t start(struct run *r, const char *const *env, struct err *err)
+/* What the pipe has room for is there before the program; of the rest the guard keeps the end (see
+ * service/command.h). */
+static pid_t start(struct run *r, const char *const *env, struct scope *scope, struct err *err)
 {
 	const struct check *c = r->check;
-	struct proc_opts o = {.argv = c->argv,
-	    .env = env,
-	    .dir = c->directory,
-	    .new_session = true,
-	    .dies_with_us = true};
+	struct proc_opts o = {
+	    .argv = c->argv, .env = env, .dir = c->directory, .new_session = true, .guarded = true};
 	int in[2], out[2];
 	pid_t pid;
 
 	if (open_pipes(in, out, err) < 0)
 		return -1;
+	r->in = stream_new(in[1]);
+	r->out = stream_new(out[0]);
+	co_start(scope, "check input", feeder, r);
+	co_yield ();
+	o.held = r->in ? &r->in->fd : NULL;
 	o.fds[0] = in[0];
 	o.fds[1] = out[1];
 	o.fds[2] = c->errors;
-	pid = proc_start(&o, err);
+	pid = r->in || r->fed == WAIT_OK ? proc_start(&o, err)
+					 : err_set(err, "the message cannot be read");
 	close(in[0]);
 	close(out[1]);
-	r->in = stream_new(in[1]);
-	r->out = stream_new(out[0]);
 	return pid;
 }
 
@@ -193,16 +200,16 @@ static int converse(struct run *r, const char *const *env, struct err *err)
 	struct scope scope;
 	int status = -1;
 
-	r->pid = start(r, env, err);
+	scope_init(&scope);
+	r->pid = start(r, env, &scope, err);
 	if (r->pid > 0) {
-		scope_init(&scope);
-		co_start(&scope, "check input", feeder, r);
 		co_start(&scope, "check output", reader, r);
 		status = exit_status(r);
 		/* A child that it left behind may hold the pipes open. */
 		kill(-r->pid, SIGKILL);
 		scope_join(&scope);
 	}
+	scope_end(&scope);
 	stream_free(r->in);
 	stream_free(r->out);
 	return status;
@@ -290,7 +297,7 @@ static void judge(struct run *run, int status, struct check_outcome *r)
 void check_run(
     const struct check *c, struct spool *message, const char *const *env, struct check_outcome *r)
 {
-	struct run run = {.check = c, .message = message};
+	struct run run = {.check = c, .message = message, .pid = -1};
 	struct err err = {0};
 	int status;
 

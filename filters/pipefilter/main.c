@@ -115,12 +115,24 @@ static int read_message(struct spool *message)
 
 /* --- back into the queue */
 
-static pid_t start_sendmail(int in, struct err *err)
+struct submission {
+	struct spool *message;
+	pid_t pid;
+	struct stream *in; /* sendmail's input */
+	enum wait fed;
+};
+
+/* What the pipe has room for is there before sendmail; of the rest the guard keeps the end, should
+ * we be killed (see service/command.h). */
+static pid_t start_sendmail(const struct submission *s, int in, struct err *err)
 {
 	static const char *const options[] = {"-G", "-i", "-f"};
 	size_t n = 0, count = 0;
 	const char **argv;
-	struct proc_opts o = {.fds = {in, STDOUT_FILENO, STDERR_FILENO}};
+	struct proc_opts o = {.new_session = true,
+	    .guarded = true,
+	    .held = s->in ? &s->in->fd : NULL,
+	    .fds = {in, STDOUT_FILENO, STDERR_FILENO}};
 	pid_t pid;
 
 	while (recipients[count])
@@ -139,31 +151,54 @@ static pid_t start_sendmail(int in, struct err *err)
 	return pid;
 }
 
+static void feeder(void *arg)
+{
+	struct submission *s = arg;
+
+	s->fed = check_feed(s->in, s->message, FOREVER);
+	if (s->pid > 0) {
+		if (s->fed != WAIT_OK) /* it must not take what came so far for the whole */
+			proc_kill(s->pid, SIGKILL);
+		proc_let_go(s->pid);
+	}
+	stream_free(s->in);
+	s->in = NULL;
+}
+
+static int outcome(const struct submission *s, struct scope *scope)
+{
+	int end = 0;
+	enum wait w = proc_wait(s->pid, &end, FOREVER);
+
+	scope_join(scope);
+	if (w != WAIT_OK || !WIFEXITED(end) || s->fed != WAIT_OK)
+		return say(EX_TEMPFAIL, "4.3.0 %s ended early", sendmail);
+	return WEXITSTATUS(end);
+}
+
 /* The exit status of sendmail is ours. */
 static int submit(struct spool *message)
 {
+	struct submission s = {.message = message, .pid = -1};
 	struct err err = {0};
-	struct stream *to;
-	int in[2], end = 0;
-	enum wait fed;
-	pid_t pid;
+	struct scope scope;
+	int in[2];
 
 	if (pipe2(in, O_CLOEXEC) < 0)
 		return say(EX_TEMPFAIL, "4.3.0 pipe: %s", strerror(errno));
-	pid = start_sendmail(in[0], &err);
+	s.in = stream_new(in[1]);
+	scope_init(&scope);
+	co_start(&scope, "sendmail input", feeder, &s);
+	co_yield ();
+	if (s.in || s.fed == WAIT_OK)
+		s.pid = start_sendmail(&s, in[0], &err);
+	else
+		err_set(&err, "the message cannot be read");
 	close(in[0]);
-	if (pid < 0) {
-		close(in[1]);
-		return say(EX_TEMPFAIL, "4.3.0 %s", err.text);
-	}
-	to = stream_new(in[1]);
-	fed = check_feed(to, message, FOREVER);
-	if (fed != WAIT_OK) /* it must not take what came so far for the whole */
-		kill(pid, SIGKILL);
-	stream_free(to);
-	if (proc_wait(pid, &end, FOREVER) != WAIT_OK || !WIFEXITED(end) || fed != WAIT_OK)
-		return say(EX_TEMPFAIL, "4.3.0 %s ended early", sendmail);
-	return WEXITSTATUS(end);
+	if (s.pid > 0)
+		return outcome(&s, &scope);
+	scope_end(&scope);
+	return say(EX_TEMPFAIL, "4.3.0 %s", err.text);
 }
 
 /* --- the check */

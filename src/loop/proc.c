@@ -1,6 +1,7 @@
 #include "loop/proc.h"
 
 #include "base/mem.h"
+#include "loop/guard.h"
 #include "loop/loop.h"
 #include "loop/sched.h"
 
@@ -10,7 +11,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,6 +21,7 @@ struct child {
 	struct list link;
 	pid_t pid;
 	bool group; /* it leads one */
+	int slot;   /* of the guard, or -1 */
 	bool ended;
 	int status;
 	struct cond end;
@@ -43,6 +44,7 @@ void proc_save_limits(void)
 void proc_reset(void)
 {
 	list_init(&children); /* they are the parent's */
+	guard_forget();
 	running = 0;
 	sigchld = NULL;
 }
@@ -81,6 +83,8 @@ static void child_ended(struct child *c, int status)
 {
 	c->ended = true;
 	c->status = status;
+	if (c->slot >= 0)
+		guard_give(c->slot);
 	child_gone();
 	cond_wake_all(&c->end);
 	if (c->fn)
@@ -107,6 +111,7 @@ static void on_sigchld(uv_signal_t *h, int signum)
 		else if (r < 0)
 			child_ended(c, 0xff00); /* somebody else took its status */
 	}
+	guard_look();
 }
 
 static void watch_children(void)
@@ -128,9 +133,10 @@ static void watch_children(void)
 
 struct start {
 	const struct proc_opts *o;
+	pid_t parent;
+	int slot;		  /* of the guard, or -1 */
 	const char *stage, *what; /* what failed */
 	int code;
-	pid_t parent;
 	sigset_t mask;
 };
 
@@ -160,7 +166,7 @@ static int place_fds(const int fds[3])
 	return 0;
 }
 
-static void close_others(void)
+void proc_close_others(void)
 {
 	struct rlimit lim;
 
@@ -196,6 +202,16 @@ static bool failed(struct start *st, int r, const char *stage, const char *what)
 	return true;
 }
 
+/* A parent that is gone now has a guard that has not seen us. */
+static void let_guard_know(const struct start *st)
+{
+	if (st->slot < 0)
+		return;
+	*guard_place(st->slot) = (int)syscall(SYS_getpid);
+	if (syscall(SYS_getppid) != st->parent)
+		_exit(127);
+}
+
 static void child_steps(struct start *st)
 {
 	const struct proc_opts *o = st->o;
@@ -204,10 +220,11 @@ static void child_steps(struct start *st)
 	default_signals(o->new_session);
 	if (o->new_session && failed(st, setsid(), "session of", name))
 		return;
+	let_guard_know(st);
 	/* Before the root changes: /dev/null may be needed. */
 	if (failed(st, place_fds(o->fds), "descriptors of", name))
 		return;
-	close_others();
+	proc_close_others();
 	if (files_saved)
 		setrlimit(RLIMIT_NOFILE, &files);
 	if (o->root && (failed(st, chroot(o->root), "change root to", o->root) ||
@@ -215,12 +232,6 @@ static void child_steps(struct start *st)
 		return;
 	if (o->set_ids && failed(st, become_user(o), "change user and group for", name))
 		return;
-	/* The change of user has cleared an earlier one. */
-	if (o->dies_with_us &&
-	    failed(st, prctl(PR_SET_PDEATHSIG, SIGKILL), "death signal of", name))
-		return;
-	if (o->dies_with_us && getppid() != st->parent)
-		return; /* it was killed before that: nobody waits for us */
 	if (o->dir && failed(st, chdir(o->dir), "change directory to", o->dir))
 		return;
 	sigprocmask(SIG_SETMASK, &st->mask, NULL);
@@ -258,33 +269,57 @@ static pid_t start_masked(struct start *st)
 	return pid;
 }
 
-pid_t proc_start(const struct proc_opts *o, struct err *err)
+/* The slot of a child that is to be guarded, else -1. */
+static int take_slot(const struct proc_opts *o, int *slot, struct err *err)
 {
-	struct start st = {.o = o, .parent = getpid()};
-	struct child *c;
-	pid_t pid;
+	*slot = o->guarded ? guard_take(err) : -1;
+	if (o->guarded && *slot < 0)
+		return -1;
+	if (*slot < 0 || !o->held || guard_hold(*slot, *o->held, err) == 0)
+		return 0;
+	guard_give(*slot);
+	return -1;
+}
 
-	watch_children(); /* before the child can end */
-	pid = start_masked(&st);
-	if (pid < 0) {
-		child_gone();
-		return err_errno(err, errno, "start %s", o->argv[0]);
-	}
-	if (st.stage) {
-		child_gone();
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		return err_errno(err, st.code, "%s %s", st.stage, st.what);
-	}
-	c = find(pid);
+static void remember(pid_t pid, const struct start *st)
+{
+	struct child *c = find(pid);
+
 	if (c && c->waiters == 0 && !c->fn)
 		forget(c); /* long over, and nobody asked */
 	c = mem_zero(sizeof(*c));
 	c->pid = pid;
-	c->group = o->new_session;
+	c->group = st->o->new_session;
+	c->slot = st->slot;
 	cond_init(&c->end);
 	list_prepend(&children, &c->link);
-	return pid;
+}
+
+pid_t proc_start(const struct proc_opts *o, struct err *err)
+{
+	struct start st = {.o = o, .parent = getpid()};
+	pid_t pid;
+	int code;
+
+	if (take_slot(o, &st.slot, err) < 0)
+		return -1;
+	watch_children(); /* before the child can end */
+	pid = start_masked(&st);
+	code = errno;
+	if (pid > 0 && !st.stage) {
+		remember(pid, &st);
+		return pid;
+	}
+	child_gone();
+	if (pid < 0)
+		err_errno(err, code, "start %s", o->argv[0]);
+	else
+		err_errno(err, st.code, "%s %s", st.stage, st.what);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (st.slot >= 0)
+		guard_give(st.slot);
+	return -1;
 }
 
 enum wait proc_wait(pid_t pid, int *status, int64_t deadline)
@@ -312,8 +347,19 @@ void proc_kill(pid_t pid, int signum)
 {
 	const struct child *c = find(pid);
 
-	if (c && !c->ended)
-		kill(c->group ? -pid : pid, signum);
+	if (!c || c->ended)
+		return;
+	if (c->group && signum == SIGKILL)
+		kill(-pid, SIGSTOP);
+	kill(c->group ? -pid : pid, signum);
+}
+
+void proc_let_go(pid_t pid)
+{
+	const struct child *c = find(pid);
+
+	if (c && !c->ended && c->slot >= 0)
+		guard_let_go(c->slot);
 }
 
 void proc_on_exit(pid_t pid, void (*fn)(pid_t pid, int status, void *arg), void *arg)

@@ -63,6 +63,7 @@ bool loop_round_long(void);
 uv_loop_t *loop_get(void); /* aborts when loop_init() was not called */
 _Noreturn void loop_panic(const char *what);
 
-void proc_reset(void); /* in a forked child */
+void proc_reset(void);	      /* in a forked child */
+void proc_close_others(void); /* descriptors from 3 on */
 
 #endif

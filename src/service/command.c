@@ -24,19 +24,26 @@ static void kill_it(struct run *run)
 	proc_kill(run->pid, SIGKILL);
 }
 
+/* A command that was to be killed must not see the end of its input before. */
+static void end_input(struct run *run)
+{
+	if (run->pid > 0)
+		proc_let_go(run->pid);
+	stream_free(run->in);
+	run->in = NULL;
+}
+
 static void feed_main(void *arg)
 {
 	struct run *run = arg;
 
 	if (run->c->feed(run->in, run->c->arg, &run->r->err) < 0) {
 		run->input_failed = true;
-		kill_it(run);
+		if (run->pid > 0)
+			kill_it(run);
 	}
-	/* A command that was to be killed must not see the end of its input before. */
-	if (!co_cancelled()) {
-		stream_free(run->in);
-		run->in = NULL;
-	}
+	if (!co_cancelled())
+		end_input(run);
 	run->feeding_done = true;
 	cond_wake_all(&run->fed);
 }
@@ -118,23 +125,9 @@ static void wait_for_end(struct run *run)
 		run->r->end = COMMAND_NO_INPUT;
 }
 
-static void attend(struct run *run)
+static int start(struct run *run, int in, int out)
 {
-	scope_init(&run->feeding);
-	scope_init(&run->reading);
-	cond_init(&run->fed);
-	co_start(&run->feeding, "command input", feed_main, run);
-	co_start(&run->reading, "command output", read_main, run);
-	wait_for_end(run);
-	scope_end(&run->feeding);
-	scope_end(&run->reading);
-	drain(run);
-	stream_free(run->in);
-	stream_free(run->out);
-}
-
-static pid_t start(const struct command *c, int in, int out, struct err *err)
-{
+	const struct command *c = run->c;
 	struct proc_opts o = {.argv = c->argv,
 	    .env = c->env,
 	    .dir = c->dir,
@@ -143,10 +136,51 @@ static pid_t start(const struct command *c, int in, int out, struct err *err)
 	    .uid = c->uid,
 	    .gid = c->gid,
 	    .new_session = true,
-	    .dies_with_us = true,
+	    .guarded = true,
+	    .held = run->in ? &run->in->fd : NULL,
 	    .fds = {in, out, out}};
 
-	return proc_start(&o, err);
+	run->pid = proc_start(&o, &run->r->err);
+	return run->pid < 0 ? -1 : 0;
+}
+
+/* Input that the pipe has room for is complete before there is a command. */
+static int feed_first(struct run *run)
+{
+	enum wait w;
+
+	co_start(&run->feeding, "command input", feed_main, run);
+	w = co_yield ();
+	if (run->input_failed)
+		run->r->end = COMMAND_NO_INPUT;
+	else if (w != WAIT_OK)
+		run->r->end = COMMAND_CANCELLED;
+	else
+		return 0;
+	return -1;
+}
+
+static void attend(struct run *run, int in, int out)
+{
+	bool runs;
+
+	scope_init(&run->feeding);
+	scope_init(&run->reading);
+	cond_init(&run->fed);
+	runs = feed_first(run) == 0 && start(run, in, out) == 0;
+	close(in);
+	close(out);
+	if (runs) {
+		run->r->end = COMMAND_ENDED;
+		co_start(&run->reading, "command output", read_main, run);
+		wait_for_end(run);
+	}
+	scope_end(&run->feeding);
+	scope_end(&run->reading);
+	if (runs) {
+		drain(run);
+		proc_let_go(run->pid);
+	}
 }
 
 static int make_pipes(int in[2], int out[2], struct err *err)
@@ -165,22 +199,15 @@ static int make_pipes(int in[2], int out[2], struct err *err)
 
 void command_run(const struct command *c, struct command_result *r)
 {
-	struct run run = {.c = c, .r = r};
+	struct run run = {.c = c, .r = r, .pid = -1};
 	int in[2], out[2];
 
 	*r = (struct command_result){.end = COMMAND_NOT_STARTED};
 	if (make_pipes(in, out, &r->err) < 0)
 		return;
-	run.pid = start(c, in[0], out[1], &r->err);
-	close(in[0]);
-	close(out[1]);
-	if (run.pid < 0) {
-		close(in[1]);
-		close(out[0]);
-		return;
-	}
-	r->end = COMMAND_ENDED;
 	run.in = stream_new(in[1]);
 	run.out = stream_new(out[0]);
-	attend(&run);
+	attend(&run, in[0], out[1]);
+	stream_free(run.in);
+	stream_free(run.out);
 }

@@ -1,5 +1,11 @@
 /* A command that gets something on its standard input and may print something: delivery to
- * commands. */
+ * commands.
+ *
+ * It sees the end of its input only when it has all of it, whatever becomes of us. Its input is a
+ * pipe, as scripts expect, not a file (which takes disk space, and event loops of scripts refuse).
+ * What a pipe has room for (64 KiB: most messages) is written in full before the command is
+ * started. Of the rest the guard (loop/guard.h) has the writing end too; if we are killed, it kills
+ * the command with the other members of its process group, and only then the pipe ends. */
 #ifndef POSTERN_SERVICE_COMMAND_H
 #define POSTERN_SERVICE_COMMAND_H
 

@@ -91,7 +91,7 @@ static pid_t start(int fd, struct err *err)
 	    .gid = account.gid,
 	    .set_ids = geteuid() == 0,
 	    .new_session = true,
-	    .dies_with_us = true,
+	    .guarded = true,
 	    .fds = {fd, fd, fd}};
 	int flags = fcntl(fd, F_GETFL);
 

@@ -181,11 +181,13 @@ static void cancelled_run(void *arg)
 static void cancelled(const char *script, const char *what)
 {
 	struct scope s;
+	int64_t deadline = deadline_in(LONG);
 
 	scope_init(&s);
-	in.over = false;
+	buf_free(&r.output);
 	co_start(&s, "command", cancelled_run, (void *)(uintptr_t)script);
-	co_sleep(300);
+	while (r.output.n == 0 && loop_now() < deadline)
+		co_sleep(10);
 	scope_end(&s);
 	is_int(r.end, COMMAND_CANCELLED, what);
 	ok(is_gone(), "it is ended");

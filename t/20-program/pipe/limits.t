@@ -142,16 +142,4 @@ def test_stop():
         ok(not os.path.exists(p.path("end")), "without seeing the end of a part of its input")
 
 
-def test_crash():
-    with Pipe({"prog": "argv=SCRIPT"}, script="echo $$ >OUT/n.$$; mv OUT/n.$$ OUT/run.$$; sleep 1000 & wait; cat >/dev/null; touch OUT/end") as p:
-        p.start()
-        p.request("prog", "u@pipe.test", BIG)
-        wait_until(lambda: running(p), "the command")
-        pid = number(p.path(running(p)[0]))
-        for worker in p.pids("pipe"):
-            p.kill(worker)
-        wait_until(lambda: is_gone(pid), "end of the command")
-        ok(not os.path.exists(p.path("end")), "a command does not outlive a worker that crashed")
-
-
-run(test_time, test_pipes, test_short, test_limit, test_default_limit, test_reload, test_stop, test_crash)
+run(test_time, test_pipes, test_short, test_limit, test_default_limit, test_reload, test_stop)

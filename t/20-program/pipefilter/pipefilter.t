@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """pipefilter: what it makes of a check's exit status, what sendmail gets, and trouble of every kind."""
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../lib"))
-from instance import DEBUG_BUILD
+from instance import DEBUG_BUILD, is_gone, wait_until
 from tap import is_eq, like, ok, run
 
 FILTER = os.path.join(DEBUG_BUILD, "libexec", "pipefilter")
@@ -103,6 +104,29 @@ def test_replace():
     is_eq(filtered("-r", "-c", "{/bin/sed} {s/b o d y/x/;s/body/two words/}")[2], MESSAGE.replace(b"body", b"two words"), "a check with arguments of several words")
 
 
+def test_killed():
+    """Killed while it feeds the check, or sendmail, which has read what there was and waits for more."""
+    place = os.path.join(DIR.name, "killed")
+    os.mkdir(place)
+    part, end, number, go = (os.path.join(place, f) for f in ("part", "end", "number", "go"))
+    reader = script("reader", "cd %s; echo $$ >n; mv n number; while ! test -e go; do sleep 0.05; done; cat | { cat >part; touch end; }; sleep 1000\n" % place)
+    for what, args in (("check", ["-c", reader, "-m", SENDMAIL]), ("sendmail", ["-m", reader])):
+        p = subprocess.Popen([FILTER, "-d", DIR.name] + args + ["-f", "a@client.test", "--", "b@far.test"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        p.stdin.write(b"x" * 70 + b"\n" * 2000000)
+        p.stdin.close()
+        wait_until(lambda: os.path.exists(number), "start of the " + what)
+        p.send_signal(signal.SIGSTOP)
+        open(go, "w").close()
+        wait_until(lambda: os.path.exists(part) and os.path.getsize(part) >= 65536, "a part of the message")
+        p.kill()
+        p.wait()
+        pid = int(open(number).read())
+        wait_until(lambda: is_gone(pid), "end of the " + what)
+        ok(not os.path.exists(end), "a %s does not see the end of a part of the message when the filter is killed" % what)
+        for f in (part, number, go):
+            os.unlink(f)
+
+
 def test_usage():
     for args in ([], ["-f", "x"], ["-t", "0", "-f", "x", "y"], ["-z", "-f", "x", "y"]):
         p = subprocess.run([FILTER] + args, stdin=subprocess.DEVNULL, capture_output=True)
@@ -110,4 +134,4 @@ def test_usage():
         is_eq(p.returncode, 64, "exit status")
 
 
-run(test_pass, test_shell, test_refuse, test_defer, test_replace, test_usage)
+run(test_pass, test_shell, test_refuse, test_defer, test_replace, test_killed, test_usage)

@@ -139,6 +139,15 @@ def test_bad():
     GW.wait_log(r"error: service never: its time limit must be greater than 0")
 
 
+def test_crash():
+    with connect("hang") as s:
+        pids = [int(x) for f in [s.makefile("rb")] for x in (f.readline(), f.readline())]
+        for worker in GW.pids("spawn"):
+            GW.kill(worker)
+        wait_until(lambda: all(is_gone(p) for p in pids), "the end of the command and its child")
+        ok(True, "a worker that is killed leaves neither its commands nor their children")
+
+
 def test_stop():
     with connect("hang") as s:
         pids = [int(x) for f in [s.makefile("rb")] for x in (f.readline(), f.readline())]
@@ -152,4 +161,4 @@ def test_stop():
 with GW:
     GW.write_config()
     GW.start()
-    run(test_child, test_connections, test_ends, test_bad, test_stop)
+    run(test_child, test_connections, test_ends, test_bad, test_crash, test_stop)
