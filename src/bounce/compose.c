@@ -20,6 +20,11 @@ bool report_is_global(const struct report *r)
 	return conf.smtputf8_enable && (r->m.sender_flags & SENDER_SMTPUTF8);
 }
 
+bool report_is_eight_bit(const struct report *r, const struct notification *n)
+{
+	return conf.smtputf8_enable || original_is_eight_bit(r) || text_is_eight_bit(r, n);
+}
+
 static void no_controls(struct buf *b, size_t from)
 {
 	for (size_t i = from; i < b->n; i++)
@@ -43,8 +48,7 @@ void report_sender(const struct report *r, struct buf *out)
 		buf_printf(out, "MAILER-DAEMON@%s", conf.myorigin);
 }
 
-/* Bytes with which a line could be ended early do not come from outside into a report. */
-static void put_folded(struct cleanup *c, struct buf *line)
+void report_line(struct cleanup *c, struct buf *line)
 {
 	no_controls(line, 0);
 	cleanup_line(c, "%s", buf_text(line));
@@ -58,14 +62,14 @@ void report_fold(struct cleanup *c, str text)
 
 	while (str_word(&text, " \t\r\n", &word)) {
 		if (line.n > 4 && line.n + 1 + word.n > FOLD_AT) {
-			put_folded(c, &line);
+			report_line(c, &line);
 			buf_cstr(&line, "   ");
 		}
 		if (line.n)
 			buf_char(&line, ' ');
 		buf_str(&line, word);
 	}
-	put_folded(c, &line);
+	report_line(c, &line);
 	buf_free(&line);
 }
 
@@ -162,10 +166,9 @@ static int body(const struct report *r, const struct notification *n, const stru
 	next_part(c, d, "");
 	status_part(r, c);
 	next_part(c, d, "");
-	if (original_part(r, c, headers_only, err) < 0)
+	if (original_part(r, n, c, headers_only, err) < 0)
 		return -1;
 	next_part(c, d, "--");
-	cleanup_line(c, "%s", "");
 	return 0;
 }
 
@@ -195,8 +198,7 @@ static void log_result(const struct report *r, const struct notification *n, con
 
 int compose_send(struct report *r, const struct notification *n, struct err *err)
 {
-	struct draft d = {.eight_bit = text_is_eight_bit(r, n) || report_is_global(r) ||
-				       original_is_eight_bit(r)};
+	struct draft d = {.eight_bit = report_is_eight_bit(r, n)};
 	int64_t now = clock_wall_us();
 	struct buf boundary = {0}, socket = {0};
 	struct cleanup *c;

@@ -51,7 +51,8 @@ static const char *description(const struct report *r)
 	}
 }
 
-static void part_headers(const struct report *r, struct cleanup *c, bool headers_only)
+static void part_headers(
+    const struct report *r, const struct notification *n, struct cleanup *c, bool headers_only)
 {
 	struct buf sender = {0};
 
@@ -62,7 +63,7 @@ static void part_headers(const struct report *r, struct cleanup *c, bool headers
 	else
 		cleanup_line(
 		    c, "Content-Type: %s", headers_only ? "text/rfc822-headers" : "message/rfc822");
-	if (original_is_eight_bit(r) || report_is_global(r))
+	if (report_is_eight_bit(r, n))
 		cleanup_line(c, "Content-Transfer-Encoding: 8bit");
 	cleanup_line(c, "%s", "");
 	report_sender(r, &sender);
@@ -86,14 +87,15 @@ static int copy(struct original *o, struct cleanup *c, bool headers_only)
 	return more < 0 ? -1 : 0;
 }
 
-int original_part(const struct report *r, struct cleanup *c, bool headers_only, struct err *err)
+int original_part(const struct report *r, const struct notification *n, struct cleanup *c,
+    bool headers_only, struct err *err)
 {
 	struct original o;
 	int result;
 
 	if (original_open(&o, r, err) < 0)
 		return -1;
-	part_headers(r, c, headers_only);
+	part_headers(r, n, c, headers_only);
 	result = copy(&o, c, headers_only);
 	original_close(&o);
 	if (result < 0)

@@ -31,17 +31,20 @@ static bool is_double_bounce(str sender)
 		   (addr_domain(own).n && str_eq_nocase(domain, addr_domain(own))));
 }
 
-/* Leaves out recipients whose NOTIFY does not ask for this. */
-static void filter(struct report *r, uint32_t notify_bit)
+/* Those recipients whose NOTIFY asks for this. It is about what the sender hears: the postmaster
+ * hears of all. */
+static struct report asked_for(struct report *r, uint32_t notify_bit)
 {
-	size_t n = 0;
+	struct report some = *r;
 
+	some.rcpts = arena_alloc(&r->arena, (r->nrcpts + 1) * sizeof(*some.rcpts));
+	some.nrcpts = 0;
 	for (size_t i = 0; i < r->nrcpts; i++) {
 		uint32_t notify = r->rcpts[i].rcpt.notify;
 		if (notify == 0 || (notify & notify_bit))
-			r->rcpts[n++] = r->rcpts[i];
+			some.rcpts[some.nrcpts++] = r->rcpts[i];
 	}
-	r->nrcpts = n;
+	return some;
 }
 
 static int tell_postmaster(struct report *r, const char *to, bool headers_only, struct err *err)
@@ -68,12 +71,14 @@ static void copy_to_postmaster(struct report *r, const char *class, const char *
 		log_warn("%.*s: %s", STR_FMT(r->m.queue_id), err.text);
 }
 
-static int tell_sender(struct report *r, bool headers_only, const char *what, struct err *err)
+static int tell_sender(
+    struct report *r, uint32_t notify_bit, bool headers_only, const char *what, struct err *err)
 {
+	struct report some = asked_for(r, notify_bit);
 	struct notification n = {
 	    .to = r->m.sender, .from = "", .headers_only = headers_only, .what = what};
 
-	return compose_send(r, &n, err);
+	return some.nrcpts ? compose_send(&some, &n, err) : 0;
 }
 
 /* What cannot be returned goes to the postmaster, and what comes back from there ends here. */
@@ -85,14 +90,12 @@ static int notify_failure(struct report *r, struct err *err)
 		    STR_FMT(r->m.queue_id));
 		return 0;
 	}
-	filter(r, DSN_NOTIFY_FAILURE);
-	if (r->nrcpts == 0)
-		return 0;
 	if (r->m.sender.n == 0)
 		return class_wanted("2bounce") || class_wanted("bounce")
 			   ? tell_postmaster(r, conf.n2bounce_notice_recipient, false, err)
 			   : 0;
-	if (tell_sender(r, r->m.ret == DSN_RET_HDRS, "sender non-delivery notification", err) < 0)
+	if (tell_sender(r, DSN_NOTIFY_FAILURE, r->m.ret == DSN_RET_HDRS,
+		"sender non-delivery notification", err) < 0)
 		return -1;
 	copy_to_postmaster(r, "bounce", conf.bounce_notice_recipient);
 	return 0;
@@ -101,22 +104,47 @@ static int notify_failure(struct report *r, struct err *err)
 static int notify_delay(struct report *r, struct err *err)
 {
 	r->text = BOUNCE_TEXT_DELAY;
-	filter(r, DSN_NOTIFY_DELAY);
-	if (r->nrcpts == 0 || r->m.sender.n == 0 || is_double_bounce(r->m.sender))
+	if (r->m.sender.n == 0 || is_double_bounce(r->m.sender))
 		return 0;
-	if (tell_sender(r, true, "sender delay notification", err) < 0)
+	if (tell_sender(r, DSN_NOTIFY_DELAY, true, "sender delay notification", err) < 0)
 		return -1;
 	copy_to_postmaster(r, "delay", conf.delay_notice_recipient);
+	return 0;
+}
+
+/* Success of a message that nobody is waiting for the news of. */
+static int notify_nobody(struct report *r, struct err *err)
+{
+	struct notification n = {
+	    .to = str_of(conf.n2bounce_notice_recipient),
+	    .from = conf.double_bounce_sender,
+	    .headers_only = true,
+	    .postmaster = true,
+	    .what = "sender delivery status notification",
+	};
+	bool single = r->m.sender.n == 0;
+
+	if (single && class_wanted("2bounce"))
+		return compose_send(r, &n, err);
+	log_info("%.*s: not sending trace/success notification for %s-bounce message",
+	    STR_FMT(r->m.queue_id), single ? "single" : "double");
 	return 0;
 }
 
 /* Success reports, and the answers to sendmail -v and -bv, which tell of every recipient. */
 static int notify_success(struct report *r, struct err *err)
 {
+	struct notification n = {.to = r->m.sender,
+	    .from = "",
+	    .headers_only = true,
+	    .what = "sender delivery status notification"};
+
 	r->text = r->m.kind == NOTIFY_TRACE ? BOUNCE_TEXT_VERIFY : BOUNCE_TEXT_SUCCESS;
-	if (r->nrcpts == 0 || r->m.sender.n == 0 || is_double_bounce(r->m.sender))
+	if (r->nrcpts == 0)
 		return 0;
-	return tell_sender(r, true, "sender delivery status notification", err);
+	if (r->m.sender.n == 0 || is_double_bounce(r->m.sender))
+		return notify_nobody(r, err);
+	return compose_send(r, &n, err);
 }
 
 int policy_notify(struct report *r, struct err *err)

@@ -39,11 +39,18 @@ struct notification {
 int compose_send(struct report *r, const struct notification *n, struct err *err);
 /* The message is SMTPUTF8: its report may be too (RFC 6533). */
 bool report_is_global(const struct report *r);
+/* What it says may not be ASCII, or need not be: with smtputf8_enable every report is declared
+ * 8bit.
+ */
+bool report_is_eight_bit(const struct report *r, const struct notification *n);
 /* Appends the external form of an address, fit for a line of text. */
 void report_address(struct buf *out, str address);
 /* The address a report names as the sender: the null sender has one too. Appended, external form.
  */
 void report_sender(const struct report *r, struct buf *out);
+/* Writes the line and empties it. Bytes with which it could be ended early do not come from outside
+ * into a report: they become '?'. */
+void report_line(struct cleanup *c, struct buf *line);
 /* Writes text as one line of words, folded where it is long. */
 void report_fold(struct cleanup *c, str text);
 
@@ -60,7 +67,8 @@ void status_part(const struct report *r, struct cleanup *c);
 void status_ascii_address(struct buf *out, str address);
 
 /* original.c: the part that returns the message. -1 and err: it cannot be read. */
-int original_part(const struct report *r, struct cleanup *c, bool headers_only, struct err *err);
+int original_part(const struct report *r, const struct notification *n, struct cleanup *c,
+    bool headers_only, struct err *err);
 bool original_is_eight_bit(const struct report *r);
 /* enable_threaded_bounces: the message's Message-ID, and its References with that behind (or
  * In-Reply-To, RFC 5322 3.6.4); appended. */

@@ -38,13 +38,27 @@ void status_ascii_address(struct buf *out, str address)
 	}
 }
 
-/* A field, folded; in a report that is ASCII other bytes cannot be shown. */
-static void field(const struct report *r, struct cleanup *c, struct buf *line)
+/* In a report that is ASCII other bytes cannot be shown. */
+static void presentable(const struct report *r, struct buf *line)
 {
 	for (size_t i = 0; i < line->n; i++)
 		if ((unsigned char)line->p[i] >= 0x80 && !report_is_global(r))
 			line->p[i] = '?';
+}
+
+/* A field of words, folded. */
+static void field(const struct report *r, struct cleanup *c, struct buf *line)
+{
+	presentable(r, line);
 	report_fold(c, buf_view(line));
+	buf_free(line);
+}
+
+/* A field with an address or an ID: one line, whose white space means something. */
+static void whole_field(const struct report *r, struct cleanup *c, struct buf *line)
+{
+	presentable(r, line);
+	report_line(c, line);
 	buf_free(line);
 }
 
@@ -58,7 +72,7 @@ static void address_field(
 		buf_str(&line, external);
 	else
 		status_ascii_address(&line, external);
-	field(r, c, &line);
+	whole_field(r, c, &line);
 }
 
 static void per_message(const struct report *r, struct cleanup *c)
@@ -69,7 +83,7 @@ static void per_message(const struct report *r, struct cleanup *c)
 	cleanup_line(c, "Reporting-MTA: dns; %s", conf.myhostname);
 	if (r->m.envid.n && xtext_decode(&text, r->m.envid)) {
 		buf_printf(&line, "Original-Envelope-Id: %s", buf_text(&text));
-		field(r, c, &line);
+		whole_field(r, c, &line);
 	}
 	buf_clear(&text);
 	cleanup_line(c, "X-%s-Queue-ID: %.*s", conf.mail_name, STR_FMT(r->m.queue_id));
@@ -100,7 +114,7 @@ static void original_recipient(
 	if (semi > 0 && xtext_decode(&text, str_from(x->rcpt.orcpt, (size_t)semi + 1))) {
 		buf_printf(&line, "Original-Recipient: %.*s;%s", (int)semi, x->rcpt.orcpt.p,
 		    buf_text(&text));
-		field(r, c, &line);
+		whole_field(r, c, &line);
 	} else if (x->rcpt.orig_address.n) {
 		buf_clear(&text);
 		report_address(&text, x->rcpt.orig_address);

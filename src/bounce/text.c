@@ -71,7 +71,7 @@ static void reason(const struct report *r, const struct report_rcpt *x, struct c
 void text_part(const struct report *r, const struct notification *n, struct cleanup *c)
 {
 	const struct bounce_text *t = bounce_text(r->text);
-	bool eight_bit = text_is_eight_bit(r, n);
+	bool eight_bit = report_is_eight_bit(r, n);
 	const char *charset = t->charset;
 	struct buf text = {0};
 

@@ -47,10 +47,21 @@ static bool wants_success(const struct message *m, size_t i)
 	       ((m->env.rcpts[i].notify & DSN_NOTIFY_SUCCESS) || delay_cleared(m));
 }
 
-static bool wants_bounce(const struct message *m, size_t i)
+static bool is_undelivered(const struct message *m, size_t i)
 {
 	return m->env.status[i].kind == RCPT_BOUNCED &&
 	       !(m->env.message.flags & MESSAGE_PROBE_REPORT);
+}
+
+/* What expired has the code of its last deferral. */
+static bool wants_expired(const struct message *m, size_t i)
+{
+	return is_undelivered(m, i) && str_starts(m->env.status[i].dsn, STR("4"));
+}
+
+static bool wants_bounce(const struct message *m, size_t i)
+{
+	return is_undelivered(m, i) && !wants_expired(m, i);
 }
 
 /* The delay warning is due once, when a message has waited for so long. */
@@ -73,7 +84,7 @@ bool report_wanted(const struct message *m)
 	bool delay = delay_due(m);
 
 	for (size_t i = 0; i < m->env.nrcpts; i++)
-		if (wants_success(m, i) || wants_bounce(m, i) || (delay && wants_delay(m, i)))
+		if (wants_success(m, i) || is_undelivered(m, i) || (delay && wants_delay(m, i)))
 			return true;
 	return false;
 }
@@ -186,7 +197,9 @@ static bool report_all(struct message *m)
 {
 	bool ok = report_about(m, NOTIFY_SUCCESS, wants_success) == 0;
 
+	/* Refused now, and waited for in vain: two reports, as they would come at two times. */
 	ok &= report_about(m, NOTIFY_BOUNCE, wants_bounce) == 0;
+	ok &= report_about(m, NOTIFY_BOUNCE, wants_expired) == 0;
 	if (delay_due(m))
 		report_about(m, NOTIFY_DELAY, wants_delay); /* when it fails, at the next attempt */
 	return ok;

@@ -121,6 +121,7 @@ static void try_nexthop(struct attempt *a, const struct nexthop *n)
 		fate_settle(a->d, &a->t);
 		return;
 	}
+	a->over |= found.is_best_mx; /* the next hop in the list is no way round a loop */
 	if (!found.list)
 		fail(a);
 	for (const struct host *h = found.list; h && goes_on(a); h = h->next)

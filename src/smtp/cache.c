@@ -58,6 +58,7 @@ static void close_now(void *arg)
 
 void cache_close(struct conn *c)
 {
+	c->work = NULL;
 	if (c->broken || nclosing >= CLOSING_MAX) {
 		conn_free(c);
 		return;
@@ -144,6 +145,7 @@ void cache_give(struct conn *c, const struct delivery *d, const struct nexthop *
 	if (!c->key)
 		c->key = mem_strdup(key);
 	reply_free(&c->reply);
+	c->work = NULL;
 	c->idle_ms = loop_now();
 	remember(c);
 }

@@ -13,8 +13,6 @@
  * But a server that goes on sending lines does not hold us longer than this many times the limit.
  */
 #define REPLY_PATIENCE 3
-/* Of an overlong line, what tables and records see. */
-#define LINE_KEPT 512
 
 static struct maps *reply_filter;
 static bool keeping; /* transcripts */
@@ -65,7 +63,7 @@ static enum reply_state take_line(struct conn *c, str line)
 		enum table_result r = maps_get(reply_filter, line, &changed, &err);
 		if (r == TABLE_FOUND) {
 			log_info("%s: replacing server reply \"%.*s\" with \"%s\"", c->relay,
-			    STR_FMT(str_head(line, LINE_KEPT)), buf_text(&changed));
+			    STR_FMT(str_head(line, 512)), buf_text(&changed));
 			line = buf_view(&changed);
 		} else if (r == TABLE_ERROR)
 			log_warn("smtp_reply_filter: %s", err.text);
@@ -74,8 +72,8 @@ static enum reply_state take_line(struct conn *c, str line)
 		notice_line(&c->said, " In:  ", line);
 	state = reply_line(&c->reply, line);
 	if (c->reply.garbage && !known_garbage)
-		log_warn("non-%s response from %s: %.*s", smtp_is_lmtp() ? "LMTP" : "ESMTP",
-		    c->relay, STR_FMT(str_head(line, 100)));
+		log_warn("%snon-%s response from %s: %.*s", c->work ? c->work : "",
+		    smtp_is_lmtp() ? "LMTP" : "ESMTP", c->relay, STR_FMT(str_head(line, 100)));
 	buf_free(&changed);
 	return state;
 }
@@ -89,7 +87,10 @@ static enum wait next_line(struct conn *c, struct buf *line, int64_t deadline)
 	buf_clear(line);
 	if (w != WAIT_OK && w != WAIT_LIMIT)
 		return w;
-	buf_str(line, w == WAIT_OK ? piece : str_head(piece, LINE_KEPT));
+	buf_str(line, piece);
+	if (w == WAIT_LIMIT)
+		log_warn("%s: response longer than %d: %.*s...", c->relay, REPLY_LINE_MAX,
+		    STR_FMT(str_head(piece, 30)));
 	while (w == WAIT_LIMIT)
 		w = stream_gets(c->io, REPLY_LINE_MAX, &piece, deadline);
 	return w;

@@ -71,16 +71,28 @@ static void soften(struct delivery *d, struct trouble *t)
 	t->permanent = false;
 }
 
-static int greeting(struct delivery *d, struct conn *c, struct trouble *t)
+static bool says_it_is_us(const struct conn *c)
+{
+	str first, word;
+
+	return reply_get_line(&c->reply, 0, &first) && str_word(&first, " \t", &word) &&
+	       str_eq_nocase(word, str_of(conf.myhostname));
+}
+
+static int greeting(struct delivery *d, struct conn *c, bool detect_loop, struct trouble *t)
 {
 	if (chat_reply(c, conf.smtp_helo_timeout) < 0) {
 		trouble_lost(d, c, t);
 		return -1;
 	}
-	if (c->reply.code / 100 == 2)
+	if (c->reply.code / 100 == 2) {
+		if (detect_loop && says_it_is_us(c))
+			log_warn("host %s greeted me with my own hostname %s", c->relay,
+			    conf.myhostname);
 		return 0;
+	}
 	refused(d, c, t);
-	if (conf.smtp_skip_5xx_greeting)
+	if (conf.smtp_skip_5xx_greeting && c->reply.code / 100 == 5)
 		soften(d, t);
 	return -1;
 }
@@ -126,14 +138,6 @@ static void take_caps(struct conn *c, const struct host *h)
 		c->xforward = xforward_attrs(c->caps.xforward);
 	/* These point into the reply, which does not last. */
 	c->caps.auth = c->caps.xclient = c->caps.xforward = (str){NULL, 0};
-}
-
-static bool says_it_is_us(const struct conn *c)
-{
-	str first, word;
-
-	return reply_get_line(&c->reply, 0, &first) && str_word(&first, " \t", &word) &&
-	       str_eq_nocase(word, str_of(conf.myhostname));
 }
 
 /* smtp_always_send_ehlo, smtp_never_send_ehlo; c->reply is the greeting. */
@@ -194,7 +198,8 @@ lost:
 int conn_greet(
     struct conn *c, struct delivery *d, const struct host *h, bool detect_loop, struct trouble *t)
 {
-	if (greeting(d, c, t) < 0 || hello(d, c, h, t) < 0)
+	c->work = arena_printf(&d->arena, "%.*s: ", STR_FMT(d->m.queue_id));
+	if (greeting(d, c, detect_loop, t) < 0 || hello(d, c, h, t) < 0)
 		return -1;
 	if (!detect_loop || smtp_is_lmtp() || !says_it_is_us(c))
 		return 0;

@@ -58,8 +58,9 @@ void trouble_reply(struct delivery *d, struct conn *c, const char *command, stru
 	*t = (struct trouble){
 	    .permanent = c->reply.code / 100 != 4,
 	    .dsn = arena_cstr(&d->arena, str_of(dsn)),
-	    .text = arena_printf(&d->arena, "host %s said: %s (in reply to %s command)", c->namaddr,
-		buf_text(&diag), command),
+	    .text = arena_printf(&d->arena, "%shost %s said: %s (in reply to %s command)",
+		c->reply.code / 100 == 2 ? "Protocol error: " : "", c->namaddr, buf_text(&diag),
+		command),
 	    .mta_name = arena_cstr(&d->arena, str_of(c->name)),
 	    .diag = arena_cstr(&d->arena, buf_view(&diag)),
 	    .relay = arena_cstr(&d->arena, str_of(c->relay)),

@@ -308,13 +308,12 @@ void hosts_find(struct delivery *d, const struct nexthop *n, struct hosts *found
 	}
 	s.tail = &s.first;
 	name = ascii_name(d, n->host);
-	if (no_mx || n->no_mx || smtp_is_lmtp() || hostaddr_is_numeric(str_of(name))) {
+	if (no_mx || n->no_mx || smtp_is_lmtp() || hostaddr_is_numeric(str_of(name)))
 		from_host(&s, name, 0);
-	} else {
+	else
 		from_domain(&s, name);
-		if (n->port == loop_port)
-			leave_out_self(&s, n->host, found);
-	}
+	if (n->port == loop_port && !smtp_is_lmtp())
+		leave_out_self(&s, n->host, found);
 	for (struct host *h = s.first; h; h = h->next)
 		hostaddr_set_port(&h->addr, n->port);
 	found->list = hosts_limit(hosts_sort(&d->arena, s.first));

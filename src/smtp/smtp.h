@@ -59,6 +59,7 @@ struct conn {
 	int64_t opened_ms, idle_ms;
 	struct reply reply; /* the last one */
 	const char *phase;  /* "sending MAIL FROM" */
+	const char *work;   /* "QID: " of the message it is used for, in that delivery's arena */
 	struct buf said;    /* transcript, where notify_classes has protocol */
 	bool unexpected;    /* a reply was the server's or our mistake: the postmaster is told */
 	struct conn *next;  /* in the cache, of the same key */

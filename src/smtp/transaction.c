@@ -405,6 +405,7 @@ enum tx_result transaction_run(struct conn *c, struct delivery *d, bool kept, st
 	enum tx_result r;
 
 	c->uses++;
+	c->work = arena_printf(&d->arena, "%.*s: ", STR_FMT(d->m.queue_id));
 	if (utf8_is_missing(&x) || is_too_big(&x))
 		return TX_DONE;
 	choose_rcpts(&x);

@@ -32,7 +32,7 @@ static int line_code(str line, bool *more)
 	if (line.n < 3 || !is_digit(line.p[0]) || !is_digit(line.p[1]) || !is_digit(line.p[2]))
 		return -1;
 	*more = line.n > 3 && line.p[3] == '-';
-	if (line.n > 3 && line.p[3] != ' ' && line.p[3] != '\t' && !*more)
+	if (line.n > 3 && line.p[3] != ' ' && !*more)
 		return -1;
 	return (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + line.p[2] - '0';
 }

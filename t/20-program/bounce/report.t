@@ -106,4 +106,43 @@ def test_returned():
             is_eq(("some body" in m.raw), kind == "message/rfc822", "its body")
 
 
-run(test_via, test_asked_for, test_returned)
+LONG = "bad-" + "very-" * 12 + "long@far.test"
+
+
+def test_declared():
+    for utf8, charset, encoding in (("yes", "utf-8", "8bit"), ("no", "us-ascii", None)):
+        with Gate({"smtputf8_enable": utf8}) as g:
+            g.start()
+            g.send([LONG])
+            m = g.reports()[0]
+            text, status, returned = m.get_payload()
+            is_eq((m["Content-Transfer-Encoding"], text["Content-Transfer-Encoding"], status["Content-Transfer-Encoding"], returned["Content-Transfer-Encoding"]),
+                  (encoding, encoding, None, encoding), "encodings, smtputf8_enable=" + utf8)
+            is_eq(text.get_content_charset(), charset, "character set")
+            ok((" BODY=8BITMIME" in m.command) == (encoding is not None), "MAIL: " + m.command)
+            like(m.raw, r"\nFinal-Recipient: rfc822; %s\nOriginal-Recipient: rfc822;%s\n" % (re.escape(LONG), re.escape(LONG)), "addresses are not folded")
+
+
+def test_postmaster_hears_of_all():
+    with Gate({"notify_classes": "bounce, 2bounce", "bounce_notice_recipient": "watch@client.test", "2bounce_notice_recipient": "two@client.test"}) as g:
+        g.start()
+        g.send(["bad@far.test NOTIFY=NEVER"])
+        m = g.reports()[0]
+        is_eq((m["To"], m["Subject"]), ("watch@client.test", "Postmaster Copy: Undelivered Mail"), "the sender wanted no news")
+        g.send(["bad@far.test NOTIFY=SUCCESS"], sender="")
+        is_eq(g.reports()[0]["To"], "two@client.test", "the same of what has no sender")
+        g.send(["u@old.test NOTIFY=SUCCESS"], sender="")
+        m = g.reports()[0]
+        is_eq((m["To"], m["Subject"]), ("two@client.test", "Successful Mail Delivery Report"), "success that nobody waits to hear of")
+
+
+def test_refused_and_expired():
+    with Gate({"maximal_queue_lifetime": "0"}) as g:
+        g.start()
+        g.send(["bad@far.test", "late@far.test"])
+        a, b = g.reports(2)
+        is_eq(sorted(re.findall(r"\nStatus: (\S+)\n", a.raw) + re.findall(r"\nStatus: (\S+)\n", b.raw)), ["4.2.0", "5.1.1"], "a report for each kind")
+        ok("late@" not in a.raw.split("Delivery report")[0] or "bad@" not in a.raw.split("Delivery report")[0], "each has its own recipients")
+
+
+run(test_via, test_asked_for, test_returned, test_declared, test_postmaster_hears_of_all, test_refused_and_expired)

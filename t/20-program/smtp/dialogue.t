@@ -29,7 +29,7 @@ def test_refusals():
              ("RCPT", "999 odd", BOUNCED, "5.5.0", "host H said: 999 odd (in reply to RCPT TO command)"),
              ("DATA", "554 5.6.0 no", BOUNCED, "5.6.0", "host H said: 554 5.6.0 no (in reply to DATA command)"),
              ("DATA", "451 no", DEFERRED, "4.0.0", "host H said: 451 no (in reply to DATA command)"),
-             ("DATA", "250 2.0.0 thanks", BOUNCED, "5.5.0", "host H said: 250 2.0.0 thanks (in reply to DATA command)"),
+             ("DATA", "250 2.0.0 thanks", BOUNCED, "5.5.0", "Protocol error: host H said: 250 2.0.0 thanks (in reply to DATA command)"),
              ("EOM", "552 5.3.4 big", BOUNCED, "5.3.4", "host H said: 552 5.3.4 big (in reply to end of DATA command)"),
              ("EOM", "451 4.3.0 full", DEFERRED, "4.3.0", "host H said: 451 4.3.0 full (in reply to end of DATA command)"),
              ("EOM", "354 more?", BOUNCED, "5.5.0", "host H said: 354 more? (in reply to end of DATA command)")]
