@@ -248,6 +248,7 @@ enum body_result body_send(struct conn *c, struct delivery *d)
 {
 	struct sender s = {.c = c, .d = d, .pace.left_ms = pace_limit()};
 	enum body_result r;
+	enum wait w;
 
 	c->phase = "sending message body";
 	if (stream_buffered(c->io) > 0)
@@ -259,5 +260,9 @@ enum body_result body_send(struct conn *c, struct delivery *d)
 	sender_free(&s);
 	if (r == BODY_SENT && d->m.content_length > PIECE && stream_input_ready(c->io))
 		return BODY_EARLY;
+	if (r == BODY_SENT && (w = pix_before_dot(c)) != WAIT_OK) {
+		chat_broke(c, w);
+		return BODY_LOST;
+	}
 	return r == BODY_SENT ? out(&s, STR(".\r\n")) : r;
 }

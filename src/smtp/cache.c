@@ -128,14 +128,13 @@ static bool is_wanted(const struct delivery *d, const struct nexthop *n)
 
 void cache_give(struct conn *c, const struct delivery *d, const struct nexthop *n, const char *key)
 {
-	bool keep =
-	    !c->broken && !service_draining() && count < KEPT_MAX && !is_worn(c) && is_wanted(d, n);
+	bool keep = !c->broken && !c->closing && !service_draining() && count < KEPT_MAX &&
+		    !is_worn(c) && is_wanted(d, n);
 
 	if (keep && c->in_transaction) {
 		c->phase = "sending RSET";
 		chat_put(c, conf.smtp_rset_timeout, "RSET");
-		keep = chat_reply(c, conf.smtp_rset_timeout) == 0 && c->reply.code / 100 == 2 &&
-		       !c->broken;
+		keep = chat_reply(c, conf.smtp_rset_timeout) == 0 && c->reply.code / 100 == 2;
 		c->in_transaction = false;
 	}
 	if (!keep) {

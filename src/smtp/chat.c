@@ -124,7 +124,6 @@ int chat_reply(struct conn *c, int timeout_s)
 		c->error = EPROTO;
 		return -1;
 	}
-	if (c->reply.code == 421)
-		c->broken = true;
+	c->closing |= c->reply.code == 421;
 	return 0;
 }

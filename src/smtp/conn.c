@@ -79,7 +79,8 @@ static bool says_it_is_us(const struct conn *c)
 	       str_eq_nocase(word, str_of(conf.myhostname));
 }
 
-static int greeting(struct delivery *d, struct conn *c, bool detect_loop, struct trouble *t)
+static int greeting(
+    struct delivery *d, struct conn *c, const struct host *h, bool detect_loop, struct trouble *t)
 {
 	if (chat_reply(c, conf.smtp_helo_timeout) < 0) {
 		trouble_lost(d, c, t);
@@ -89,6 +90,7 @@ static int greeting(struct delivery *d, struct conn *c, bool detect_loop, struct
 		if (detect_loop && says_it_is_us(c))
 			log_warn("host %s greeted me with my own hostname %s", c->relay,
 			    conf.myhostname);
+		pix_look(c, d, h);
 		return 0;
 	}
 	refused(d, c, t);
@@ -147,10 +149,12 @@ static bool wants_ehlo(const struct conn *c)
 
 	if (smtp_is_lmtp())
 		return true;
+	if (pix_wants_helo(c))
+		return false;
 	if (conf.smtp_always_send_ehlo || conf.smtp_never_send_ehlo)
 		return !conf.smtp_never_send_ehlo;
-	while (str_word(&text, " \t\n-", &word))
-		if (str_eq(word, STR("ESMTP")))
+	while (str_word(&text, " \t\n", &word))
+		if (str_eq_nocase(word, STR("ESMTP")))
 			return true;
 	return false;
 }
@@ -177,10 +181,8 @@ static int hello(struct delivery *d, struct conn *c, const struct host *h, struc
 			take_caps(c, h);
 			return 0;
 		}
-		if (smtp_is_lmtp() || c->broken) {
+		if (smtp_is_lmtp() || c->closing) {
 			refused(d, c, t);
-			if (c->broken)
-				soften(d, t);
 			return -1;
 		}
 	}
@@ -199,7 +201,7 @@ int conn_greet(
     struct conn *c, struct delivery *d, const struct host *h, bool detect_loop, struct trouble *t)
 {
 	c->work = arena_printf(&d->arena, "%.*s: ", STR_FMT(d->m.queue_id));
-	if (greeting(d, c, detect_loop, t) < 0 || hello(d, c, h, t) < 0)
+	if (greeting(d, c, h, detect_loop, t) < 0 || hello(d, c, h, t) < 0)
 		return -1;
 	if (!detect_loop || smtp_is_lmtp() || !says_it_is_us(c))
 		return 0;

@@ -65,6 +65,7 @@ static void setup(void)
 	dial_setup();
 	chat_setup();
 	conn_setup();
+	pix_setup();
 	body_setup();
 	cache_setup();
 	delivery_filter(

@@ -2,10 +2,11 @@
  *
  * agent.c takes a delivery request and goes from host to host; nexthop.c reads next hops, hosts.c
  * finds their hosts, order.c sorts them; dial.c connects, conn.c greets, chat.c says commands and
- * hears replies; cache.c keeps connections for reuse; transaction.c speaks MAIL to end of data,
- * command.c makes its commands, xforward.c tells of the client; body.c sends the content, edit.c
- * changes the copy that is sent, extra.c puts lines on top of it; fate.c turns replies and failures
- * into delivery records; bestmx.c hands mail that would loop to another transport. */
+ * hears replies; pix.c is about odd firewalls; cache.c keeps connections for reuse; transaction.c
+ * speaks MAIL to end of data, command.c makes its commands, xforward.c tells of the client; body.c
+ * sends the content, edit.c changes the copy that is sent, extra.c puts lines on top of it; fate.c
+ * turns replies and failures into delivery records; bestmx.c hands mail that would loop to another
+ * transport. */
 #ifndef POSTERN_SMTP_SMTP_H
 #define POSTERN_SMTP_SMTP_H
 
@@ -52,7 +53,9 @@ struct conn {
 	struct ehlo_caps caps;
 	unsigned xforward; /* attributes that the server takes */
 	bool esmtp;
-	bool broken; /* nothing more can be said */
+	bool broken;  /* nothing more can be said */
+	bool closing; /* the server said that it is about to close (421): not for another message */
+	unsigned pix; /* work-arounds that this server needs */
 	bool in_transaction;
 	int error; /* errno of what broke it; ETIMEDOUT */
 	int uses;  /* messages sent, this one included */
@@ -108,12 +111,20 @@ void conn_setup(void);
 /* One command; no flush. A failure shows at the next reply. May wait. */
 void chat_put(struct conn *c, int timeout_s, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Flushes and reads a reply into c->reply; 0, or -1: the connection is broken (c->error). 421
- * breaks it too, but gives 0. May wait. */
+/* Flushes and reads a reply into c->reply; 0, or -1: the connection is broken (c->error). 421 is a
+ * refusal like others: whether the server really closes, the next reply tells. May wait. */
 int chat_reply(struct conn *c, int timeout_s);
 /* Marks c as broken by the outcome w of a wait. */
 void chat_broke(struct conn *c, enum wait w);
 void chat_setup(void);
+
+/* --- pix.c */
+void pix_setup(void);
+/* Looks at the greeting, c->reply. */
+void pix_look(struct conn *c, const struct delivery *d, const struct host *h);
+bool pix_wants_helo(const struct conn *c);
+/* Sends what there is, and pauses where that is called for. May wait. */
+enum wait pix_before_dot(struct conn *c);
 
 /* --- cache.c */
 /* A connection that was kept, or NULL. */

@@ -185,17 +185,6 @@ static void put_group(struct tx *x)
 
 /* --- replies */
 
-/* The server is closing (421): what it says counts for all that are left. */
-static void closing(struct tx *x, const char *command)
-{
-	struct trouble t;
-
-	if (!x->c->broken)
-		return;
-	trouble_reply(x->d, x->c, command, &t);
-	fate_note_all(x->d, &t, x->c);
-}
-
 static enum tx_result hear_mail(struct tx *x)
 {
 	struct trouble t;
@@ -225,7 +214,6 @@ static void take_rcpt_reply(struct tx *x, struct delivery_rcpt *r)
 	if (x->c->reply.code / 100 != 2) {
 		trouble_reply(x->d, x->c, "RCPT TO", &t);
 		fate_trouble(x->d, r, &t, x->c);
-		closing(x, "RCPT TO");
 	} else if (is_probe(x) && !probe_wants_data()) {
 		fate_sent(x->d, r, x->c);
 	} else {
@@ -261,11 +249,11 @@ static enum tx_result envelope(struct tx *x)
 
 	if (!pipelining(x))
 		r = hear_mail(x);
-	while (r == TX_DONE && !x->refused && !x->c->broken && x->heard < x->n) {
+	while (r == TX_DONE && !x->refused && x->heard < x->n) {
 		put_group(x);
 		if (!x->mail_heard)
 			r = hear_mail(x);
-		while (r == TX_DONE && !x->c->broken && x->heard < x->sent)
+		while (r == TX_DONE && x->heard < x->sent)
 			r = hear_rcpt(x);
 	}
 	return r;
@@ -324,9 +312,6 @@ static enum tx_result verdicts(struct tx *x)
 			trouble_reply(x->d, x->c, "end of DATA", &t);
 			fate_trouble(x->d, x->taken[k], &t, x->c);
 		}
-		closing(x, "end of DATA");
-		if (x->c->broken)
-			return TX_DONE;
 	}
 	x->c->in_transaction = false;
 	return TX_DONE;
@@ -420,7 +405,7 @@ enum tx_result transaction_run(struct conn *c, struct delivery *d, bool kept, st
 		return TX_DONE;
 	}
 	r = envelope(&x);
-	if (r != TX_DONE || c->broken)
+	if (r != TX_DONE)
 		return r;
 	if (!x.refused && x.ntaken > 0)
 		return data(&x);

@@ -74,5 +74,5 @@ int xforward_send(struct conn *c, const struct delivery *d)
 		return 0;
 	if (send_command(c, d, 0) < 0 || send_command(c, d, 1) < 0)
 		return -1;
-	return c->broken ? -1 : 0;
+	return 0;
 }
