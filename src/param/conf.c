@@ -41,7 +41,7 @@ int conf_override(const char *assignment, struct err *err)
 	str name, value;
 
 	if (conffile_assignment(str_of(assignment), &name, &value, err) != 0)
-		return err_prefix(err, "invalid parameter override");
+		return -1;
 	maincf_set(&overrides, name, value, 0);
 	return 0;
 }

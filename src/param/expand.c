@@ -20,6 +20,13 @@ static bool is_name(char c)
 	       c == '_';
 }
 
+/* What was expected, and where: what was read before it, and what stands there instead. */
+static int unexpected(struct expand *e, const char *what, str before, const char *tail, str rest)
+{
+	return err_set(e->err, "%s at: \"...%.*s%s>>>%.*s\"", what, STR_FMT(str_head(before, 100)),
+	    tail, STR_FMT(str_head(rest, 20)));
+}
+
 static str skip_blank(str s)
 {
 	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t' || s.p[0] == '\r' || s.p[0] == '\n'))
@@ -39,13 +46,15 @@ static str take_name(str *s)
 }
 
 /* The text between the braces that *s begins with; *s goes on behind them and the blanks there. The
- * outer text is balanced, but not each part of it. */
-static int take_group(struct expand *e, str *s, str *group)
+ * outer text is balanced, but not each part of it. before: what was read, for the error. */
+static int take_group(struct expand *e, str before, str *s, str *group)
 {
-	ptrdiff_t end = s->n && s->p[0] == '{' ? conffile_close(*s, '{', '}') : -1;
+	str at = skip_blank(*s);
+	ptrdiff_t end = at.n && at.p[0] == '{' ? conffile_close(at, '{', '}') : -1;
 
 	if (end < 0)
-		return err_set(e->err, "\"{\" expected at: \"%.*s\"", STR_FMT(str_head(*s, 40)));
+		return unexpected(e, "\"{expression}\" expected", before, "", *s);
+	*s = at;
 	*group = str_head(str_from(*s, 1), (size_t)end - 2);
 	*s = skip_blank(str_from(*s, (size_t)end));
 	return 0;
@@ -62,11 +71,10 @@ static int expand_branches(struct expand *e, struct buf *out, str s, bool cond, 
 		str rest = skip_blank(str_from(s, 1));
 
 		if (rest.n && rest.p[0] == '{') {
-			if (take_group(e, &rest, &yes) != 0)
+			if (take_group(e, STR("?"), &rest, &yes) != 0)
 				return -1;
 			if (rest.n && rest.p[0] != ':')
-				return err_set(e->err, "\":\" expected at: \"%.*s\"",
-				    STR_FMT(str_head(rest, 40)));
+				return unexpected(e, "\":\" expected", yes, "}", rest);
 			s = rest;
 		} else {
 			yes = str_from(s, 1);
@@ -77,11 +85,10 @@ static int expand_branches(struct expand *e, struct buf *out, str s, bool cond, 
 		str rest = skip_blank(str_from(s, 1));
 
 		if (rest.n && rest.p[0] == '{') {
-			if (take_group(e, &rest, &no) != 0)
+			if (take_group(e, STR(":"), &rest, &no) != 0)
 				return -1;
 			if (rest.n)
-				return err_set(e->err, "unexpected input at: \"%.*s\"",
-				    STR_FMT(str_head(rest, 40)));
+				return unexpected(e, "unexpected input", no, "}", rest);
 		} else {
 			no = str_from(s, 1);
 		}
@@ -148,11 +155,11 @@ static const struct {
 static int expand_relation(struct expand *e, str *s, bool *result, int depth)
 {
 	struct buf a = {0}, b = {0};
-	str left, right;
+	str left, right, whole = *s;
 	int accepts = 0, order = 0, r = -1;
 	bool level = false;
 
-	if (take_group(e, s, &left) != 0)
+	if (take_group(e, (str){0}, s, &left) != 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]) && !accepts; i++) {
 		if (str_starts(*s, operators[i].text)) {
@@ -161,15 +168,14 @@ static int expand_relation(struct expand *e, str *s, bool *result, int depth)
 		}
 	}
 	if (!accepts)
-		return err_set(e->err,
-		    "\"==\" or \"!=\" or \"<\" or \"<=\" or \">=\" or \">\" expected at: \"%.*s\"",
-		    STR_FMT(str_head(*s, 40)));
+		return unexpected(e,
+		    "\"==\" or \"!=\" or \"<\" or \"<=\" or \">=\" or \">\" expected", left, "}",
+		    *s);
 	if (str_starts(*s, STR("level"))) {
 		level = true;
 		*s = str_from(*s, 5);
 	}
-	*s = skip_blank(*s);
-	if (take_group(e, s, &right) != 0)
+	if (take_group(e, str_head(whole, (size_t)(s->p - whole.p)), s, &right) != 0)
 		return -1;
 	if (expand_into(e, &a, left, depth + 1) == 0 && expand_into(e, &b, right, depth + 1) == 0)
 		r = e->scan ? 0 : compare_values(e, buf_view(&a), buf_view(&b), level, &order);
@@ -186,7 +192,7 @@ static int expand_idna(struct expand *e, struct buf *out, str *s, int depth)
 	char *ascii = NULL;
 	str arg;
 
-	if (take_group(e, s, &arg) != 0 || expand_into(e, &name, arg, depth + 1) != 0) {
+	if (take_group(e, (str){0}, s, &arg) != 0 || expand_into(e, &name, arg, depth + 1) != 0) {
 		buf_free(&name);
 		return -1;
 	}
@@ -214,19 +220,18 @@ static int expand_reference(struct expand *e, struct buf *out, str whole, str s,
 			return 0;
 		}
 		if (s.p[0] != '?' && s.p[0] != ':')
-			return err_set(
-			    e->err, "\"?\" expected at: \"%.*s\"", STR_FMT(str_head(s, 40)));
+			return unexpected(e, "\"?\" or \":\" expected", (str){0}, "}", s);
 		return expand_branches(e, out, s, cond, depth);
 	}
 	str name = take_name(&s);
-	if (!name.n)
+	if (!name.n && !s.n)
 		return err_set(e->err, "empty macro name: \"%.*s\"", STR_FMT(str_head(whole, 100)));
 	if (s.n && s.p[0] == '{' && str_eq(name, STR("domain_to_ascii")))
 		return expand_idna(e, out, &s, depth);
+	str rest = s;
 	s = skip_blank(s);
-	if (s.n && s.p[0] != '?' && s.p[0] != ':')
-		return err_set(e->err, "attribute name syntax error at: \"%.*s>>>%.*s\"",
-		    STR_FMT(str_head(name, 60)), STR_FMT(str_head(s, 60)));
+	if (!name.n || (s.n && s.p[0] != '?' && s.p[0] != ':'))
+		return unexpected(e, "attribute name syntax error", name, "", rest);
 	const char *value = e->look(e->ctx, name);
 	if (!s.n) {
 		buf_cstr(out, value ? value : "");
@@ -235,8 +240,8 @@ static int expand_reference(struct expand *e, struct buf *out, str whole, str s,
 	return expand_branches(e, out, s, value && *value, depth);
 }
 
-/* One "$..." at the front of *s. */
-static int expand_dollar(struct expand *e, struct buf *out, str *s, int depth)
+/* One "$..." at the front of *s; text is all of it, for errors. */
+static int expand_dollar(struct expand *e, struct buf *out, str text, str *s, int depth)
 {
 	str rest = str_from(*s, 1);
 	char c = rest.n ? rest.p[0] : 0;
@@ -251,7 +256,7 @@ static int expand_dollar(struct expand *e, struct buf *out, str *s, int depth)
 
 		if (end < 0)
 			return err_set(e->err, "truncated macro reference: \"%.*s\"",
-			    STR_FMT(str_head(*s, 100)));
+			    STR_FMT(str_head(text, 100)));
 		str whole = str_head(*s, (size_t)end + 1);
 		*s = str_from(rest, (size_t)end);
 		return expand_reference(
@@ -259,7 +264,7 @@ static int expand_dollar(struct expand *e, struct buf *out, str *s, int depth)
 	}
 	str name = take_name(&rest);
 	if (!name.n)
-		return err_set(e->err, "empty macro name: \"%.*s\"", STR_FMT(str_head(*s, 100)));
+		return err_set(e->err, "empty macro name: \"%.*s\"", STR_FMT(str_head(text, 100)));
 	*s = rest;
 	const char *value = e->look(e->ctx, name);
 	buf_cstr(out, value ? value : "");
@@ -271,13 +276,13 @@ static int expand_into(struct expand *e, struct buf *out, str text, int depth)
 	if (depth > MAX_DEPTH)
 		return err_set(e->err, "unreasonable macro call nesting: \"%.*s\"",
 		    STR_FMT(str_head(text, 60)));
-	while (text.n) {
+	for (str whole = text; text.n;) {
 		ptrdiff_t dollar = str_chr(text, '$');
 		size_t n = dollar < 0 ? text.n : (size_t)dollar;
 
 		buf_add(out, text.p, n);
 		text = str_from(text, n);
-		if (text.n && expand_dollar(e, out, &text, depth) != 0)
+		if (text.n && expand_dollar(e, out, whole, &text, depth) != 0)
 			return -1;
 		if (out->n > CONFFILE_LIMIT)
 			return err_set(

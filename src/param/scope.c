@@ -23,6 +23,8 @@ const char *param_raw(struct param_scope *s, str name)
 		return set;
 	if (s->dir && str_eq(name, STR("config_directory")))
 		return s->dir;
+	if (s->process_name && str_eq(name, STR("process_name")))
+		return s->process_name;
 	const struct param_row *row = param_find(name);
 	if (!row)
 		return NULL;

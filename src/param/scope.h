@@ -12,7 +12,8 @@ struct param_scope {
 	/* What the user set, unexpanded; NULL: nothing. */
 	const char *(*raw)(void *ctx, str name);
 	void *ctx;
-	const char *dir; /* value of config_directory */
+	const char *dir;	  /* value of config_directory */
+	const char *process_name; /* of the program that this is the scope of; NULL: our own */
 	/* inner */
 	struct htab cache;
 	struct arena mem;

@@ -42,7 +42,7 @@ static void override(const char *assignment)
 	struct err err;
 
 	if (conf_override(assignment, &err) < 0)
-		log_fatal("-o option: %s", err.text);
+		log_fatal("invalid parameter override: %s: %s", assignment, err.text);
 }
 
 static void override_name(const char *parameter, const char *value)

@@ -59,6 +59,12 @@ static void put_utf8(struct buf *out, int32_t c)
 	buf_char(out, (char)(0x80 | (c & 0x3f)));
 }
 
+void table_show_bytes(struct buf *out, str s)
+{
+	for (size_t i = 0; i < s.n && i < 200; i++)
+		buf_char(out, s.p[i] < ' ' || s.p[i] > '~' ? '?' : s.p[i]);
+}
+
 void table_fold(struct buf *out, str key, bool utf8)
 {
 	static locale_t locale;

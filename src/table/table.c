@@ -209,7 +209,7 @@ static enum table_result prepare_key(struct table *t, str key, struct ready_key 
 	if (utf8 && !plain && !table_utf8_valid(key)) {
 		struct buf text = {0};
 
-		buf_escape(&text, key, 200);
+		table_show_bytes(&text, key);
 		log_warn("%s: non-UTF-8 key \"%s\": malformed UTF-8 or invalid codepoint", t->spec,
 		    buf_text(&text));
 		buf_free(&text);

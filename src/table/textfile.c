@@ -136,7 +136,7 @@ int textfile_pair(str line, str *key, str *value, const char **what, const char 
 	for (; n < line.n && (quoted || !is_space(line.p[n])); n++) {
 		if (line.p[n] == '"')
 			quoted = !quoted;
-		else if (line.p[n] == '\\' && quoted && n + 1 < line.n)
+		else if (line.p[n] == '\\' && n + 1 < line.n)
 			n++;
 	}
 	*key = str_head(line, n);

@@ -11,8 +11,12 @@ static void add_line(struct table *t, struct table_mem *m, const struct textfile
 	str key, value;
 
 	if ((t->flags & TABLE_UTF8) && !table_utf8_valid(line)) {
-		log_warn("%s, line %d: non-UTF-8 input \"%.*s\" -- ignoring this line", tf->name,
-		    tf->line, STR_FMT(str_head(line, 200)));
+		struct buf shown = {0};
+
+		table_show_bytes(&shown, line);
+		log_warn("%s, line %d: non-UTF-8 input \"%s\" -- ignoring this line", tf->name,
+		    tf->line, buf_text(&shown));
+		buf_free(&shown);
 		return;
 	}
 	if (textfile_pair(line, &key, &value, &what, &warn) != 0) {

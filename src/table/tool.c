@@ -23,6 +23,24 @@ void tool_config(struct tool *t, const char *dir)
 	log_open(t->program, true);
 }
 
+void tool_request(struct tool *t, int option, const char *key)
+{
+	if (t->query || t->delete || t->list)
+		log_fatal("specify only one of -s -q or -d");
+	if (option == 'q')
+		t->query = key;
+	else if (option == 'd')
+		t->delete = key;
+	else
+		t->list = true;
+}
+
+void tool_duplicates(struct tool *t, int option)
+{
+	t->replace = option == 'r';
+	t->ignore_duplicates = option == 'w';
+}
+
 void tool_warn(const struct textfile *tf, const char *fmt, ...)
 {
 	struct buf b = {0};
@@ -82,10 +100,12 @@ static void print(struct tool *t, const struct table *table, str key, str value,
 	struct buf out = {0}, decoded = {0};
 
 	if (t->files) {
-		if (!tool_base64_decode(&decoded, value))
-			log_fatal("table %s: key %.*s: malformed BASE64 value: %.*s",
+		if (!tool_base64_decode(&decoded, value)) {
+			log_warn("table %s: key %.*s: malformed BASE64 value: %.*s",
 			    table_spec(table), STR_FMT(str_head(key, 200)),
 			    STR_FMT(str_head(value, 200)));
+			log_fatal("table %s: query error", table_spec(table));
+		}
 		value = buf_view(&decoded);
 	}
 	if (t->json) {
@@ -194,6 +214,8 @@ static void list(struct tool *t, const char *arg)
 	bool first = true;
 
 	full_spec(arg, &spec);
+	if (str_starts(buf_view(&spec), STR("proxy:")))
+		log_fatal("can't sequence maps via the proxy service");
 	table = open_table(buf_text(&spec), table_flags(t));
 	while ((r = table_next(table, first, &key, &value, &err)) == TABLE_FOUND) {
 		first = false;
@@ -240,6 +262,10 @@ static bool delete_from(struct tool *t, const char *arg, const struct keys *k)
 	if (make_supported(type)) {
 		found = tool_make_delete(t, type, name, k->v, k->n) == 0;
 	} else {
+		const struct table_type *row = table_type_find(type);
+
+		if (row && !row->del)
+			log_fatal("%s map requires O_RDONLY access mode", buf_text(&spec));
 		table = open_table(buf_text(&spec), table_flags(t) | TABLE_WRITE);
 		for (size_t i = 0; i < k->n; i++) {
 			int r = table_delete(table, str_of(k->v[i]), &err);
@@ -281,6 +307,8 @@ static void make(struct tool *t, const char *arg)
 		log_fatal("%s", err.text);
 	if (!table_type_find(type))
 		log_fatal("unsupported dictionary type: %.*s", STR_FMT(type));
+	if (str_eq(type, STR("proxy")))
+		log_fatal("can't create maps via the proxy service");
 	if (!make_supported(type))
 		log_fatal("unsupported dictionary type: %.*s does not support bulk-mode creation.",
 		    STR_FMT(type));
@@ -294,8 +322,6 @@ int tool_run(struct tool *t, char **args, int nargs)
 
 	if (nargs < 1)
 		log_fatal("usage: %s %s", t->program, t->usage);
-	if ((t->query != NULL) + (t->delete != NULL) + t->list > 1)
-		log_fatal("specify only one of -s or -q or -d");
 	if (t->query)
 		r = query(t, args, (size_t)nargs);
 	else if (t->delete)

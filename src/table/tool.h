@@ -26,6 +26,10 @@ struct tool {
 	size_t found;
 };
 
+/* Notes -q, -d or -s; fatal when there was one already. */
+void tool_request(struct tool *t, int option, const char *key);
+/* Notes -r or -w: the last one counts. */
+void tool_duplicates(struct tool *t, int option);
 /* Reads main.cf and opens the log; dir is that of -c, or NULL. */
 void tool_config(struct tool *t, const char *dir);
 /* Does what the options say to the tables named by args; the exit status. May wait. */

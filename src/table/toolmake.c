@@ -94,8 +94,7 @@ static void add_line(struct job *j, const struct textfile *tf, str line)
 	if (utf8 && !table_utf8_valid(line)) {
 		struct buf shown = {0};
 
-		for (size_t i = 0; i < line.n && i < 200; i++)
-			buf_char(&shown, line.p[i] & 0x80 ? '?' : line.p[i]);
+		table_show_bytes(&shown, line);
 		tool_warn(tf, "non-UTF-8 input \"%s\" -- ignoring this line", buf_text(&shown));
 		buf_free(&shown);
 		return;

@@ -67,6 +67,8 @@ bool table_stamp_get(const char *path, struct table_stamp *st);
 /* Lower case, as keys of tables have it; with utf8 beyond ASCII too. */
 void table_fold(struct buf *out, str key, bool utf8);
 bool table_utf8_valid(str s);
+/* Appends text that is no UTF-8 for a message: a "?" for each byte that cannot be shown. */
+void table_show_bytes(struct buf *out, str s);
 
 /* The inside of "{ text }", trimmed; -1 and err when the braces do not enclose all of s. */
 int table_braces(str s, str *inner, struct err *err);

@@ -61,13 +61,9 @@ static void one_option(int c)
 {
 	switch (c) {
 	case 'd':
-		tool.delete = optarg;
-		break;
 	case 'q':
-		tool.query = optarg;
-		break;
 	case 's':
-		tool.list = true;
+		tool_request(&tool, c, optarg);
 		break;
 	case 'f':
 		tool.no_fold = true;
@@ -91,16 +87,14 @@ static void one_option(int c)
 		tool.default_mode = true;
 		break;
 	case 'r':
-		tool.replace = true;
+	case 'w':
+		tool_duplicates(&tool, c);
 		break;
 	case 'u':
 		tool.no_utf8 = true;
 		break;
 	case 'v':
 		log_verbose++;
-		break;
-	case 'w':
-		tool.ignore_duplicates = true;
 		break;
 	default:
 		log_fatal("usage: %s %s", tool.program, tool.usage);

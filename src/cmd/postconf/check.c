@@ -90,8 +90,8 @@ static void check_options_before(const struct pc_service *s)
 	str name;
 
 	for (size_t i = 0; i < s->noptions; i++)
-		if (pc_option_split(&s->args[i], &name, &value) && !pc_is_raw(name))
-			pc_scan(str_of(value), look_undefined, &p);
+		if (pc_option_split(&s->args[i], &name, &value))
+			pc_scan(name, str_of(value), look_undefined, &p);
 }
 
 void pc_check_before(void)
@@ -110,7 +110,7 @@ void pc_check_before(void)
 		}
 		if (pc_is_raw(name))
 			continue;
-		pc_scan(str_of(value_of(v[i])), look_undefined, &p);
+		pc_scan(name, str_of(value_of(v[i])), look_undefined, &p);
 		check_comment(value_of(v[i]));
 	}
 	free(v);
@@ -173,6 +173,24 @@ static void check_options_after(const struct pc_service *s)
 	htab_free(&own, NULL);
 }
 
+/* The files of database clients that parameters in use name. */
+static void check_clients(void)
+{
+	struct htab seen = {0};
+	const char *value;
+	str name;
+
+	HTAB_FOREACH (e, &pc_main.names) {
+		if (pc_name_find(str_mem(e->key, e->n)))
+			pc_check_clients(&seen, value_of(e));
+	}
+	for (size_t i = 0; i < pc_master.n; i++)
+		for (size_t k = 0; k < pc_master.v[i].noptions; k++)
+			if (pc_option_split(&pc_master.v[i].args[k], &name, &value))
+				pc_check_clients(&seen, value);
+	htab_free(&seen, NULL);
+}
+
 void pc_check_after(bool parameters)
 {
 	size_t n;
@@ -181,11 +199,12 @@ void pc_check_after(bool parameters)
 	for (size_t i = 0; i < n && parameters; i++) {
 		str name = str_mem(v[i]->key, v[i]->n);
 
-		if (((const struct maincf_entry *)v[i]->value)->line && !pc_name_find(name))
+		if (!pc_name_find(name))
 			warn_unused(pc_main_path, name, value_of(v[i]));
 		warn_deprecated(pc_main_path, name);
 	}
 	free(v);
 	for (size_t i = 0; i < pc_master.n; i++)
 		check_options_after(&pc_master.v[i]);
+	check_clients();
 }

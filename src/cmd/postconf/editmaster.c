@@ -233,10 +233,10 @@ static void check_edits(const struct edits *e)
 			if (field < 0)
 				pc_fatal("invalid service attribute name: \"%.*s\"",
 				    STR_FMT(r->part[2]));
+			if (field != PC_FIELD_COMMAND && str_chr(r->value, ' ') >= 0)
+				pc_fatal("-Fe does not accept whitespace in non-command field");
 			if (pc_field_check(field, r->value, &err) != 0)
 				pc_fatal("%s in \"%.*s\"", err.text, STR_FMT(r->value));
-			if (field == 0 && str_chr(r->value, ' ') >= 0)
-				pc_fatal("-Fe does not accept whitespace in non-command field");
 		} else if ((pc_mode & PC_EDIT) &&
 			   strpbrk(r->value.p ? r->value.p : "", " \t\r\n")) {
 			pc_fatal("-Pe does not accept whitespace in parameter value");

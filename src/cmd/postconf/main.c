@@ -52,7 +52,6 @@ static const unsigned exclusive[] = {
     PC_JSON | PC_NO_NAMES,
     PC_JSON | PC_NO_VALUES,
     PC_JSON | PC_FOLD,
-    PC_CLASS | PC_EDIT | PC_REMOVE | PC_COMMENT,
     PC_OVERRIDE | PC_EDIT | PC_REMOVE | PC_COMMENT,
 };
 
@@ -106,7 +105,7 @@ void pc_fatal(const char *fmt, ...)
 static void usage(void)
 {
 	pc_fatal(
-	    "usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce "
+	    "usage: %s [-a (server SASL types)] [-A (client SASL types)] [-b (bounce "
 	    "templates)] [-c config_dir] "
 	    "[-C param_class] [-d (parameter defaults)] [-e (edit configuration)] [-f (fold "
 	    "lines)] "
@@ -115,7 +114,8 @@ static void usage(void)
 	    "[-o name=value (override parameter value)] [-p (main.cf, default)] "
 	    "[-P (master.cf parameters)] [-q (no warnings)] [-t (bounce templates)] "
 	    "[-T compile-version|run-version|public-key-algorithms] [-v (verbose)] "
-	    "[-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]");
+	    "[-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]",
+	    pc_program);
 }
 
 static void list_letters(struct buf *b, unsigned bits)
@@ -133,6 +133,8 @@ static void check_options(void)
 	for (size_t i = 0; i < sizeof(exclusive) / sizeof(exclusive[0]); i++) {
 		unsigned both = pc_mode & exclusive[i];
 
+		if (both == (PC_BOUNCE | PC_TEMPLATE))
+			pc_fatal("specify one of -b and -t");
 		if (both & (both - 1)) {
 			list_letters(&b, both);
 			pc_fatal("specify one of%s", buf_text(&b));
@@ -152,6 +154,8 @@ static void check_options(void)
 	pc_mode |= mode;
 }
 
+static const char *tls_mode;
+
 static unsigned parse_classes(const char *text)
 {
 	str rest = str_of(text), word;
@@ -170,6 +174,19 @@ static unsigned parse_classes(const char *text)
 			pc_fatal("unknown -C option value \"%.*s\" in \"%s\"", STR_FMT(word), text);
 	}
 	return classes;
+}
+
+/* What the TLS library is and can; of each mode nothing where there is none. */
+static int show_tls(void)
+{
+	static const char *const modes[] = {
+	    "compile-version", "run-version", "public-key-algorithms", NULL};
+
+	for (size_t i = 0; modes[i]; i++)
+		if (strcmp(tls_mode, modes[i]) == 0)
+			return 0;
+	pc_warnf("unknown 'postconf -T' mode: %s", tls_mode);
+	return 1;
 }
 
 static void show_words(const char *const *words)
@@ -193,7 +210,7 @@ static bool show_other(void)
 	else if (pc_mode & PC_TYPES)
 		show_words(table_type_names());
 	else
-		return (pc_mode & PC_TLS) != 0; /* -T says nothing where there is no TLS */
+		return false;
 	return true;
 }
 
@@ -248,6 +265,9 @@ static void take_option(int c)
 	case 'C':
 		classes = parse_classes(optarg);
 		break;
+	case 'T':
+		tls_mode = optarg;
+		break;
 	case 'o':
 		if (conf_override(optarg, &err) != 0)
 			pc_fatal("invalid parameter override: %s: %s", optarg, err.text);
@@ -278,6 +298,8 @@ int main(int argc, char **argv)
 		take_option(c);
 	check_options();
 	argv += optind;
+	if (pc_mode & PC_TLS)
+		return show_tls();
 	if (pc_mode & (PC_BOUNCE | PC_TEMPLATE))
 		pc_show_bounces(argv);
 	else if (!show_other())

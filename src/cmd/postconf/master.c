@@ -154,7 +154,10 @@ static const char *raw_value(void *ctx, str name)
 
 void pc_service_scope(struct param_scope *scope, const struct pc_service *s)
 {
-	*scope = (struct param_scope){.raw = raw_value, .ctx = (void *)s, .dir = pc_scope.dir};
+	*scope = (struct param_scope){.raw = raw_value,
+	    .ctx = (void *)s,
+	    .dir = pc_scope.dir,
+	    .process_name = s->field[PC_FIELD_COMMAND]};
 }
 
 /* Where the columns of an entry begin. */

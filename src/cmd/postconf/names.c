@@ -45,6 +45,7 @@ static void load_master(void)
 	if (file_read(pc_master_path, CONFFILE_LIMIT, &text, &err) != 0) {
 		if (pc_mode & (PC_MASTER | PC_FIELDS | PC_PARAMS) || err.code != ENOENT)
 			pc_fatal("%s", err.text);
+		pc_warn(err.text);
 		return;
 	}
 	struct conffile f = {.rest = buf_view(&text)};
@@ -134,6 +135,23 @@ static void add_service(const struct pc_service *s)
 	buf_free(&b);
 }
 
+static bool has_local(void)
+{
+	for (size_t i = 0; i < pc_master.n; i++)
+		if (strcmp(pc_master.v[i].field[0], "local") == 0)
+			return true;
+	return false;
+}
+
+/* Those of the transport "local" have defaults of their own, and so are rows like any other. */
+static enum pc_class class_of(const char *name)
+{
+	for (size_t i = 0; i < param_suffix_count && strncmp(name, "local_", 6) == 0; i++)
+		if (strcmp(name + 5, param_suffixes[i].suffix) == 0 && has_local())
+			return PC_SERVICE;
+	return PC_BUILTIN;
+}
+
 static struct pc_name *users;
 static size_t users_count;
 
@@ -149,7 +167,7 @@ static void add_user(const char *name)
 void pc_names_collect(void)
 {
 	for (size_t i = 0; i < param_count; i++)
-		add(param_rows[i].name, PC_BUILTIN, NULL);
+		add(param_rows[i].name, class_of(param_rows[i].name), NULL);
 	for (size_t i = 0; i < pc_master.n; i++)
 		add_service(&pc_master.v[i]);
 	sort();

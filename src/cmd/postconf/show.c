@@ -118,7 +118,7 @@ void pc_show_main(unsigned classes, char **names)
 	for (; *names; names++) {
 		const struct pc_name *n = pc_name_find(str_of(*names));
 
-		if (n && (n->class & classes))
+		if (n) /* whatever its class */
 			show_one(n, &value);
 		else
 			pc_warnf("%s: unknown parameter", *names);

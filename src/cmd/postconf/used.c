@@ -3,20 +3,20 @@
 #include "base/mem.h"
 #include "param/expand.h"
 #include "pc.h"
-#include <ctype.h>
 
 static struct htab by_main;    /* referred to by main.cf and by defaults */
 static struct htab by_options; /* by options in master.cf */
 static struct htab clients;    /* "<name>_<what>" of database clients that used parameters name */
 
-void pc_scan(str text, expand_look look, void *ctx)
+void pc_scan(str name, str text, expand_look look, void *ctx)
 {
 	struct err err = {0};
 
-	if (expand_scan(text, look, ctx, &err) != 0) {
-		pc_warn(err.text);
+	if (pc_is_raw(name) || expand_scan(text, look, ctx, &err) == 0)
+		return;
+	pc_warn(err.text);
+	if (pc_name_find(name))
 		pc_fatal("macro processing error");
-	}
 }
 
 bool pc_is_raw(str name)
@@ -48,7 +48,7 @@ static void refer(struct htab *to, str name, const char *value)
 	str rest = str_of(value), word;
 
 	if (!pc_is_raw(name))
-		pc_scan(str_of(value), look_refer, to);
+		expand_scan(str_of(value), look_refer, to, NULL);
 	if (!str_eq(name, STR("smtpd_restriction_classes")))
 		return;
 	while (str_word(&rest, ", \t\r\n", &word))
@@ -63,40 +63,6 @@ void pc_refer_options(struct htab *to, const struct pc_service *s)
 	for (size_t i = 0; i < s->noptions; i++)
 		if (pc_option_split(&s->args[i], &name, &value))
 			refer(to, name, value);
-}
-
-static const struct {
-	const char *type, *names;
-} databases[] = {
-#define DATABASE(type, names) {type, names},
-#include "database.tbl"
-};
-
-/* Finds "ldap:name" and the like in a value: then name_server_host and so on are parameters. */
-void pc_find_clients(struct htab *to, const char *value)
-{
-	struct buf b = {0};
-
-	for (size_t i = 0; i < sizeof(databases) / sizeof(databases[0]); i++) {
-		size_t n = strlen(databases[i].type);
-
-		for (const char *p = value; (p = strstr(p, databases[i].type)) != NULL; p += n) {
-			str name = {p + n + 1, 0}, rest = str_of(databases[i].names), word;
-
-			if (p[n] != ':' ||
-			    (p > value && (isalnum((unsigned char)p[-1]) || p[-1] == '_')))
-				continue;
-			name.n = strcspn(name.p, " \t\r\n,{}");
-			if (!name.n || name.p[0] == '/' || name.p[0] == '.')
-				continue;
-			while (str_word(&rest, " ", &word)) {
-				buf_clear(&b);
-				buf_printf(&b, "%.*s_%.*s", STR_FMT(name), STR_FMT(word));
-				htab_set(to, buf_view(&b), to);
-			}
-		}
-	}
-	buf_free(&b);
 }
 
 void pc_find_option_clients(struct htab *to, const struct pc_service *s)

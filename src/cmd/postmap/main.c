@@ -69,13 +69,9 @@ static void one_option(int c)
 		force_utf8 = true;
 		break;
 	case 'd':
-		tool.delete = optarg;
-		break;
 	case 'q':
-		tool.query = optarg;
-		break;
 	case 's':
-		tool.list = true;
+		tool_request(&tool, c, optarg);
 		break;
 	case 'f':
 		tool.no_fold = true;
@@ -102,16 +98,14 @@ static void one_option(int c)
 		tool.default_mode = true;
 		break;
 	case 'r':
-		tool.replace = true;
+	case 'w':
+		tool_duplicates(&tool, c);
 		break;
 	case 'u':
 		tool.no_utf8 = true;
 		break;
 	case 'v':
 		log_verbose++;
-		break;
-	case 'w':
-		tool.ignore_duplicates = true;
 		break;
 	default:
 		usage();
@@ -120,13 +114,13 @@ static void one_option(int c)
 
 static void check_message_options(void)
 {
-	if (message_options.mime && !message_options.header && !message_options.body)
-		log_warn("ignoring -m option without -b or -h");
-	if (!message_options.header && !message_options.body && !message_options.mime)
-		return;
-	if (!tool.query || tool.query[0] != '-' || tool.query[1] != '\0')
+	bool parts = message_options.header || message_options.body;
+
+	if ((parts || message_options.mime) && (!tool.query || strcmp(tool.query, "-") != 0))
 		log_fatal("specify -b -h or -m only with \"-q -\"");
-	if (!message_options.header && !message_options.body)
+	if (!parts && message_options.mime)
+		log_warn("ignoring -m option without -b or -h");
+	if (!parts)
 		return;
 	tool.keys = read_message;
 	/* Mail may hold any bytes. */

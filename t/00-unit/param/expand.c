@@ -75,17 +75,19 @@ static void test_bad(void)
 {
 	bad("$", "empty macro name: \"$\"");
 	bad("$%", "empty macro name: \"$%\"");
+	bad("a $ b", "empty macro name: \"a $ b\"");
+	bad("${-}", "attribute name syntax error at: \"...>>>-\"");
 	bad("${}", "empty macro name: \"${}\"");
 	bad("${set", "truncated macro reference: \"${set\"");
 	bad("$(set", "truncated macro reference: \"$(set\"");
 	bad("${set?{a}", "truncated macro reference: \"${set?{a}\"");
-	bad("${set-x}", "attribute name syntax error at: \"set>>>-x\"");
-	bad("${set?{a}x}", "\":\" expected at: \"x\"");
-	bad("${set?{a}:{b}x}", "unexpected input at: \"x\"");
-	bad("${{a} = {b}?{c}}",
-	    "\"==\" or \"!=\" or \"<\" or \"<=\" or \">=\" or \">\" expected at: \"= {b}?{c}\"");
-	bad("${{a} ==}", "\"{\" expected at: \"\"");
-	bad("${{a} == {a} {b}}", "\"?\" expected at: \"{b}\"");
+	bad("${set-x}", "attribute name syntax error at: \"...set>>>-x\"");
+	bad("${set?{a}x}", "\":\" expected at: \"...a}>>>x\"");
+	bad("${set?{a}:{b}x}", "unexpected input at: \"...b}>>>x\"");
+	bad("${{a} = {b}?{c}}", "\"==\" or \"!=\" or \"<\" or \"<=\" or \">=\" or \">\" expected "
+				"at: \"...a}>>>= {b}?{c}\"");
+	bad("${{a} ==}", "\"{expression}\" expected at: \"...{a} ==>>>\"");
+	bad("${{a} == {a} {b}}", "\"?\" or \":\" expected at: \"...}>>>{b}\"");
 	bad("${{x} <level {3}?{c}}", "malformed compatibility level syntax: \"x\"");
 	bad("${{3.1.2.3} <level {3}?{c}}", "malformed compatibility level syntax: \"3.1.2.3\"");
 	bad("${{} <level {3}?{c}}", "malformed compatibility level syntax: \"\"");

@@ -98,6 +98,44 @@ def test_warnings():
         is_eq(c("-d", "biff").err, "", "none with -d")
 
 
+def test_unused_with_bad_syntax():
+    with Conf("mine = a$\nmydomain = x.test\n") as c:
+        r = c("-n", "mydomain")
+        is_eq((r.rc, r.out), (0, "mydomain = x.test\n"), "a name that nobody uses may have any value")
+        like(r.err, r'warning: empty macro name: "a\$"\n.*warning: \S+: unused parameter: mine=a\$', "with warnings")
+    with Conf("mine = a$\nmydomain = $mine\n") as c:
+        is_eq(c("-n").rc, 1, "one that is used may not")
+
+
+def test_databases():
+    with Conf("virtual_alias_maps = ldap:%DIR%/ld, proxy:mysql:%DIR%/my\nmine = ldap:%DIR%/none\n", "s unix - - n - - smtpd -o relay_domains=pgsql:%DIR%/no\n") as c:
+        for name in "main.cf", "master.cf":
+            c.write(name, open(os.path.join(c.dir, name)).read().replace("%DIR%", c.dir))
+        c.write("ld", "server_host = h\nserver_hosts = h\n")
+        c.write("my", "hosts = h\nserver_host = h\n")
+        r = c("-n")
+        is_eq(r.rc, 0, "files of database clients")
+        is_eq(sorted(l.split("warning: ", 1)[1].replace(c.dir, "") for l in r.err.splitlines()), [
+            "/main.cf: unused parameter: mine=ldap:/none", "ldap:/ld: unused parameter: server_hosts=h", "mysql:/my: unused parameter: server_host=h",
+            'open "pgsql" configuration "/no": No such file or directory'], "names in them that mean nothing")
+
+
+def test_names_and_classes():
+    with Conf("", "local unix - n n - - local\nsmtp inet n - n - - smtpd -o smtpd_banner=$process_name\n") as c:
+        is_eq(c("-Cuser", "-h", "biff").out, "yes\n", "a name that is asked for is shown whatever its class")
+        like(c("-C", "service", "-d", "-H").out, r"(?m)^local_destination_concurrency_limit$", "-C service: those of local too")
+        ok("local_destination_concurrency_limit" not in c("-C", "builtin", "-d", "-H").out, "-C builtin: not them")
+        is_eq(c("-Px").out, "smtp/inet/smtpd_banner = smtpd\n", "process_name is the service's program")
+        like(c("-o", "typo=1", "-n").err, "unused parameter: typo=1", "-o with a name that nobody knows")
+        os.unlink(c.dir + "/master.cf")
+        r = c("-n")
+        is_eq(r.rc, 0, "without master.cf")
+        like(r.err, r"warning: open \S+/master.cf: No such file or directory", "a warning")
+        r = c("-T", "nonsense")
+        is_eq(r.rc, 1, "-T with an unknown mode")
+        like(r.err, "warning: unknown 'postconf -T' mode: nonsense", "says so")
+
+
 def test_bad_files():
     for text, want in (("no equals sign\n", "main.cf, line 2: missing '=' after attribute name: \"no equals sign\""),
                        ("= x\n", "line 2: missing attribute name"), ("myorigin = ${x\n", "truncated macro reference")):
@@ -145,4 +183,4 @@ def test_usage():
         like(c("-n").err, "fatal: open .*main.cf: No such file", "no main.cf")
 
 
-run(test_values, test_fold, test_classes, test_master, test_warnings, test_bad_files, test_bounces, test_usage)
+run(test_values, test_fold, test_classes, test_master, test_warnings, test_unused_with_bad_syntax, test_databases, test_names_and_classes, test_bad_files, test_bounces, test_usage)

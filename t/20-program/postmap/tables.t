@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import stat
 import sys
 
@@ -42,6 +43,34 @@ def query(table, key, *flags):
 
 
 NONE = (1, "", "")
+
+
+def test_escapes():
+    t = "lmdb:" + i.file("escapes", '\\"odd v\na\\ b v2\n\\\\ z\n')
+    r = postmap(t)
+    is_eq((r.returncode, r.stderr), (0, ""), "a backslash takes the meaning from what follows, outside quotes too")
+    is_eq(postmap("-s", t).stdout, '\\"odd\tv\n\\\\\tz\na\\ b\tv2\n', "  in keys")
+
+
+def test_option_order():
+    t = "lmdb:" + i.file("order", "k v1\nk v2\n")
+    for flags, want in (("-rw", "v1\n"), ("-wr", "v2\n")):
+        is_eq((postmap(flags, t).stderr, query(t, "k")), ("", want), "the last of -r and -w counts: " + flags)
+    for args in (["-s", "-q", "k"], ["-d", "k", "-d", "k"], ["-q", "k", "-q", "k"]):
+        r = postmap(*args, t)
+        is_eq(r.returncode, 1, "together: " + " ".join(args))
+        like(r.stderr, "fatal: specify only one of -s -q or -d", "  says so")
+    r = postmap("-m", "-q", "k", t)
+    like(r.stderr, r'\Apostmap: fatal: specify -b -h or -m only with "-q -"', "-m with a key")
+
+
+def test_cannot():
+    for args, want in ((["-d", "k", "static:x"], "static:x map requires O_RDONLY access mode"), (["-s", "fail:x"], "table fail:x: sequence error: Application error"),
+                       (["-s", "proxy:lmdb:x"], "can't sequence maps via the proxy service"), (["proxy:lmdb:x"], "can't create maps via the proxy service"),
+                       (["-F", "-q", "k", "inline:{k=v}"], "table inline:{k=v}: query error")):
+        r = postmap(*args)
+        is_eq(r.returncode, 1, "cannot: " + " ".join(args))
+        like(r.stderr, "fatal: " + re.escape(want), "  says so")
 
 
 def test_build():
@@ -115,7 +144,7 @@ def test_files():
     is_eq(base64.b64decode(query(t, "k")), b"first\n\nsecond", "-F stores the content")
     is_eq(query(t, "k", "-F"), "first\n\nsecond\n", "-F shows it")
     is_eq(postmap("-Fs", t).stdout, "k\tfirst\n\nsecond\n", "-Fs")
-    like(postmap("-F", "-q", "x", "static:x!").stderr, r"fatal: .*malformed BASE64 value", "-F of other values")
+    like(postmap("-F", "-q", "x", "static:x!").stderr, r"warning: .*malformed BASE64 value", "-F of other values")
 
 
 def test_modes():
@@ -215,4 +244,4 @@ def test_large():
 
 
 with i:
-    run(test_build, test_duplicates, test_update, test_many_keys, test_files, test_modes, test_nul, test_message, test_errors, test_large)
+    run(test_escapes, test_option_order, test_cannot, test_build, test_duplicates, test_update, test_many_keys, test_files, test_modes, test_nul, test_message, test_errors, test_large)
