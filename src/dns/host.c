@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 #define HOST_ADDRS_MAX 100
-#define NATIVE_THREADS 2 /* of the pool, that slow servers may hold at a time */
+#define NATIVE_THREADS 2     /* of the pool, that slow servers may hold at a time */
+#define NATIVE_WAIT_MS 60000 /* for one of them */
 
 static enum dns_status result_of(int code, struct err *why)
 {
@@ -165,7 +166,7 @@ static bool run_native(void (*fn)(void *), void *arg)
 		fn(arg);
 		return true;
 	}
-	if (sema_take(native_turn(), FOREVER) != WAIT_OK)
+	if (sema_take(native_turn(), deadline_in(NATIVE_WAIT_MS)) != WAIT_OK)
 		return false;
 	work_run(fn, arg);
 	sema_give(native_turn());

@@ -20,9 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define AT_ONCE	 8     /* messages on their way to cleanup: their syncs are shared */
-#define SCAN_MAX 10000 /* the rest at the next scan */
-#define PIECE	 65536
+#define AT_ONCE 8 /* messages on their way to cleanup: their syncs are shared */
+#define PIECE	65536
 
 /* A message of the maildrop. */
 struct drop {
@@ -245,7 +244,7 @@ static bool collect(const struct queue_ref *ref, void *arg)
 		s->names = mem_realloc(s->names, s->cap * sizeof(*s->names));
 	}
 	s->names[s->n++] = arena_cstr(&s->arena, str_of(ref->id));
-	return s->n < SCAN_MAX;
+	return true;
 }
 
 static void take(void *arg)
@@ -264,7 +263,6 @@ static void scan(void)
 
 	if (queue_scan("maildrop", collect, &s, &err) < 0)
 		log_warn("%s", err.text);
-	again |= s.n >= SCAN_MAX;
 	scope_init(&scope);
 	for (size_t i = 0; i < AT_ONCE && i < s.n; i++)
 		co_start(&scope, "maildrop", take, &s);

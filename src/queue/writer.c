@@ -16,7 +16,6 @@
 #include <stdlib.h>
 
 #define SEGMENT_AGE_MS 60000 /* then a segment is closed, so that it can be used again */
-#define BATCH_MAX      (8u << 20)
 
 struct closed {
 	uint64_t segment, generation;
@@ -24,7 +23,6 @@ struct closed {
 struct batch {
 	struct queue_message **messages;
 	size_t n, cap;
-	size_t bytes;
 	struct iovec *vectors;
 	size_t nvectors, vectors_cap;
 	bool close;	       /* close the segment when the batch is written */
@@ -268,7 +266,7 @@ static void batch_done(void *arg)
 	for (size_t i = 0; i < b->nclosed && w->on_closed; i++)
 		w->on_closed(b->closed[i].segment, b->closed[i].generation);
 	writer_complain(w, b);
-	b->n = b->bytes = b->nclosed = 0;
+	b->n = b->nclosed = 0;
 	b->close = false;
 	writer_look_ahead(w);
 	if (w->gathering.n > 0 || w->gathering.close)
@@ -323,7 +321,6 @@ int writer_append(struct queue_writer *w, struct queue_message *m, struct queue_
 	m->done = false;
 	m->error = 0;
 	b->messages[b->n++] = m;
-	b->bytes += m->envelope.n + m->content.n;
 	writer_schedule(w);
 	/* The pool thread reads the message's memory: it cannot be taken back. */
 	co_shield(true);

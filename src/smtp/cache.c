@@ -134,7 +134,8 @@ void cache_give(struct conn *c, const struct delivery *d, const struct nexthop *
 	if (keep && c->in_transaction) {
 		c->phase = "sending RSET";
 		chat_put(c, conf.smtp_rset_timeout, "RSET");
-		keep = chat_reply(c, conf.smtp_rset_timeout) == 0 && c->reply.code / 100 == 2;
+		keep = chat_reply(c, conf.smtp_rset_timeout) == 0 && c->reply.code / 100 == 2 &&
+		       !service_draining() && count < KEPT_MAX; /* still */
 		c->in_transaction = false;
 	}
 	if (!keep) {
