@@ -49,12 +49,7 @@ static struct mime *reader(struct message *m)
 {
 	static const struct mime_ops silent = {
 	    .field = no_field, .header_end = no_header_end, .body = no_body};
-	struct mime_limits limits = {
-	    .header_size = conf.header_size_limit,
-	    .line = conf.line_length_limit,
-	    .boundary = conf.mime_boundary_length_limit,
-	    .nesting = conf.mime_nesting_limit,
-	};
+	struct mime_limits limits = mime_limits();
 
 	return mime_new(conf.disable_mime_input_processing ? MIME_OFF : 0, &limits, &silent, m);
 }

@@ -24,12 +24,7 @@ void content_setup(void)
 	if (!wire_char_set(conf.message_reject_characters, reject_set))
 		log_fatal(
 		    "bad value of message_reject_characters: %s", conf.message_reject_characters);
-	limits = (struct mime_limits){
-	    .header_size = conf.header_size_limit,
-	    .line = conf.line_length_limit,
-	    .boundary = conf.mime_boundary_length_limit,
-	    .nesting = (size_t)conf.mime_nesting_limit + 2, /* as Postfix counts */
-	};
+	limits = mime_limits();
 }
 
 /* Content that is refused is kept only if its sender will get it back. */

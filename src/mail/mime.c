@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "mail/mimetype.h"
+#include "param/param.h"
 
 #include <stdlib.h>
 
@@ -51,6 +52,17 @@ static const struct {
     {MIME_E_ENCODING_DOMAIN, "5.6.0", "invalid message/* or multipart/* encoding domain"},
     {MIME_E_TRUNCATED_HEADER, "5.6.0", "message header length exceeds safety limit"},
 };
+
+/* With a limit of 1 Postfix looks into the third multipart. */
+struct mime_limits mime_limits(void)
+{
+	return (struct mime_limits){
+	    .header_size = (size_t)conf.header_size_limit,
+	    .line = (size_t)conf.line_length_limit,
+	    .boundary = (size_t)conf.mime_boundary_length_limit,
+	    .nesting = (size_t)conf.mime_nesting_limit + 2,
+	};
+}
 
 struct mime *mime_new(
     unsigned flags, const struct mime_limits *limits, const struct mime_ops *ops, void *ctx)

@@ -60,8 +60,10 @@ struct mime_limits {
 	size_t header_size; /* header_size_limit: what a field has beyond it is dropped */
 	size_t line;	    /* line_length_limit */
 	size_t boundary;    /* mime_boundary_length_limit */
-	size_t nesting;	    /* mime_nesting_limit */
+	size_t nesting;	    /* multiparts in one another of which the parts are seen */
 };
+/* As main.cf has them. */
+struct mime_limits mime_limits(void);
 struct mime;
 /* limits are copied. Never NULL. */
 struct mime *mime_new(

@@ -20,12 +20,7 @@ static struct mime_limits limits;
 
 void body_setup(void)
 {
-	limits = (struct mime_limits){
-	    .header_size = conf.header_size_limit,
-	    .line = conf.line_length_limit,
-	    .boundary = conf.mime_boundary_length_limit,
-	    .nesting = conf.mime_nesting_limit,
-	};
+	limits = mime_limits();
 	edit_setup();
 }
 

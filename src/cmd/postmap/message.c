@@ -66,12 +66,7 @@ void message_query(struct tool *t, struct table **v, size_t n)
 	    .header_end = header_end,
 	    .body_line = body_line,
 	};
-	struct mime_limits limits = {
-	    .header_size = (size_t)conf.header_size_limit,
-	    .line = (size_t)conf.line_length_limit,
-	    .boundary = (size_t)conf.mime_boundary_length_limit,
-	    .nesting = (size_t)conf.mime_nesting_limit,
-	};
+	struct mime_limits limits = mime_limits();
 	struct query q = {t, v, n};
 	struct mime *m = mime_new(
 	    MIME_LINES | MIME_FIELDS | (message_options.mime ? 0 : MIME_OFF), &limits, &ops, &q);

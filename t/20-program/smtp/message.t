@@ -141,6 +141,19 @@ def test_edits():
         like(s.wait_log("look"), r"QID\d+: warning: header Subject: a.* secret: look$", "WARN")
 
 
+def multiparts(n, depth=1):
+    if depth > n:
+        return "Content-Type: text/plain\r\n\r\nbody\r\n"
+    return "Content-Type: multipart/mixed; boundary=b%d\r\nX-Gone: %d\r\n\r\n--b%d\r\n%s--b%d--\r\n" % (depth, depth, depth, multiparts(n, depth + 1), depth)
+
+
+def test_nesting():
+    with Smtp({"mime_nesting_limit": "1", "smtp_mime_header_checks": "regexp:{{/^X-Gone:/ IGNORE}}"}) as s, Server() as peer:
+        s.start()
+        got = sent(s, ("Subject: x\r\nMIME-Version: 1.0\r\n" + multiparts(6)).encode(), peer).decode()
+        is_eq(re.findall(r"X-Gone: (\d)", got), ["1", "5", "6"], "mime_nesting_limit: checks see what they see when mail comes in")
+
+
 def test_flags():
     with Smtp(services=["flg unix - - n - - smtp flags=DOR", "fin unix - - n - - smtp flags=X"]) as s, Server(caps=[]) as peer:
         s.start()
@@ -171,4 +184,4 @@ def test_xforward():
         is_eq(some.commands()[1:3], ["XFORWARD ADDR=IPV6:2001:db8::1", "MAIL FROM:<s@client.test>"], "only what the server takes")
 
 
-run(test_commands, test_utf8, test_content, test_unreadable, test_edits, test_flags, test_xforward)
+run(test_commands, test_utf8, test_content, test_unreadable, test_edits, test_nesting, test_flags, test_xforward)
