@@ -5,7 +5,6 @@
 #include "mail/header.h"
 #include "param/param.h"
 #include "queue/queue.h"
-#include "smtpwire/wire.h"
 
 #define THREAD_MAX 2000 /* bytes of a field that we quote */
 
@@ -71,6 +70,15 @@ static void part_headers(
 	buf_free(&sender);
 }
 
+static void put_piece(struct buf *wire, const struct content_reader *in, str piece)
+{
+	if (content_line_begins(in) && piece.n > 0 && piece.p[0] == '.')
+		buf_char(wire, '.');
+	buf_str(wire, piece);
+	if (content_line_ends(in))
+		buf_cstr(wire, "\r\n");
+}
+
 /* Lines go on as they are: they may hold any byte. */
 static int copy(struct original *o, struct cleanup *c, bool headers_only)
 {
@@ -80,7 +88,7 @@ static int copy(struct original *o, struct cleanup *c, bool headers_only)
 
 	while ((more = content_line(o->in, &line)) > 0 && !(headers_only && line.n == 0)) {
 		buf_clear(&wire);
-		wire_line(&wire, line);
+		put_piece(&wire, o->in, line);
 		cleanup_content(c, buf_view(&wire));
 	}
 	buf_free(&wire);
@@ -147,7 +155,8 @@ void original_thread(const struct report *r, struct buf *id, struct buf *referen
 		return;
 	}
 	while (content_line(o.in, &line) > 0 && line.n > 0)
-		take_line(&t, line);
+		if (content_line_begins(o.in))
+			take_line(&t, line);
 	original_close(&o);
 	if (t.id.n) {
 		buf_printf(id, "In-Reply-To:%s", buf_text(&t.id));

@@ -59,14 +59,18 @@ static void put_top(struct buf *out, const struct copy *c)
 		header_line(out, c, "Delivered-To", c->rcpt->address);
 }
 
-static void put_line(struct buf *out, const struct copy *c, str line)
+static void put_line(
+    struct buf *out, const struct copy *c, str line, const struct content_reader *r)
 {
-	if (c->flags & COPY_QUOTE_FROM && str_starts(line, STR("From ")))
+	bool begins = content_line_begins(r);
+
+	if (begins && c->flags & COPY_QUOTE_FROM && str_starts(line, STR("From ")))
 		buf_char(out, '>');
-	if (c->flags & COPY_QUOTE_DOT && line.n > 0 && line.p[0] == '.')
+	if (begins && c->flags & COPY_QUOTE_DOT && line.n > 0 && line.p[0] == '.')
 		buf_char(out, '.');
 	buf_str(out, line);
-	buf_str(out, c->eol);
+	if (content_line_ends(r))
+		buf_str(out, c->eol);
 }
 
 int copy_message(const struct copy *c, int (*put)(struct buf *piece, void *arg), void *arg)
@@ -78,7 +82,7 @@ int copy_message(const struct copy *c, int (*put)(struct buf *piece, void *arg),
 
 	put_top(&out, c);
 	while ((got = content_line(r, &line)) == 1 && !refused) {
-		put_line(&out, c, line);
+		put_line(&out, c, line, r);
 		if (out.n >= PIECE)
 			refused = put(&out, arg);
 	}
@@ -122,7 +126,9 @@ static int scan(struct content_reader *r, str address)
 	str line;
 
 	while ((got = content_line(r, &line)) == 1 && line.n > 0) {
-		if (line.p[0] != ' ' && line.p[0] != '\t') {
+		if (!content_line_begins(r)) {
+			continue; /* that much is no address */
+		} else if (line.p[0] != ' ' && line.p[0] != '\t') {
 			found |= same_address(&field, address);
 			buf_clear(&field);
 		} else {

@@ -127,7 +127,8 @@ struct content_reader {
 	uint64_t at;   /* read into the buffer so far, from the start of the content */
 	struct buf in; /* in.p[used ..] is unread */
 	size_t used;
-	uint64_t line; /* where the last line began */
+	uint64_t line;	    /* where the last piece began */
+	bool inside, ended; /* the last piece went on with a line; ended one */
 };
 
 struct content_reader *content_open(int fd, uint64_t offset, uint64_t length)
@@ -137,6 +138,7 @@ struct content_reader *content_open(int fd, uint64_t offset, uint64_t length)
 	r->fd = fd;
 	r->start = offset;
 	r->length = length;
+	r->ended = true;
 	return r;
 }
 
@@ -152,6 +154,8 @@ void content_rewind(struct content_reader *r)
 {
 	r->at = 0;
 	r->used = 0;
+	r->inside = false;
+	r->ended = true;
 	buf_clear(&r->in);
 }
 
@@ -180,6 +184,35 @@ uint64_t content_line_offset(const struct content_reader *r)
 	return r->line;
 }
 
+bool content_line_begins(const struct content_reader *r)
+{
+	return !r->inside;
+}
+
+bool content_line_ends(const struct content_reader *r)
+{
+	return r->ended;
+}
+
+#define WHOLE (CONTENT_PIECE + 1) /* so that what is left of a line is more than its CR */
+
+static void take_piece(struct content_reader *r, str have, const char *lf, str *line)
+{
+	size_t n = lf ? (size_t)(lf - have.p) : have.n;
+
+	if (n > WHOLE)
+		n = CONTENT_PIECE;
+	r->line = r->at - have.n;
+	r->inside = !r->ended;
+	r->ended = lf ? have.p + n == lf : n == have.n;
+	r->used += n + (lf && r->ended ? 1 : 0);
+	*line = str_head(have, n);
+	if (lf && r->ended && n > 0 && line->p[n - 1] == '\r')
+		line->n--;
+	if (!r->inside && line->n > 0 && line->p[0] == '.')
+		*line = str_from(*line, 1);
+}
+
 int content_line(struct content_reader *r, str *line)
 {
 	size_t searched = 0;
@@ -189,7 +222,7 @@ int content_line(struct content_reader *r, str *line)
 		const char *lf =
 		    have.n > searched ? memchr(have.p + searched, '\n', have.n - searched) : NULL;
 
-		if (!lf && r->at < r->length) {
+		if (!lf && have.n <= WHOLE && r->at < r->length) {
 			searched = have.n;
 			if (content_fill(r) < 0)
 				return -1;
@@ -197,13 +230,7 @@ int content_line(struct content_reader *r, str *line)
 		}
 		if (have.n == 0)
 			return 0;
-		r->line = r->at - have.n;
-		*line = lf ? str_mem(have.p, (size_t)(lf - have.p)) : have;
-		r->used += line->n + (lf ? 1 : 0);
-		if (lf && line->n > 0 && line->p[line->n - 1] == '\r')
-			line->n--;
-		if (line->n > 0 && line->p[0] == '.')
-			*line = str_from(*line, 1);
+		take_piece(r, have, lf, line);
 		return 1;
 	}
 }

@@ -44,12 +44,19 @@ int queue_create(struct err *err);
  * close. -1 and err. */
 int queue_content_open(const char *path, struct err *err);
 void queue_content_release(int fd);
-/* A reader of the content's lines: unstuffed, without their ends. Reads ahead in large pieces. */
+/* A reader of the content's lines: unstuffed, without their ends. Reads ahead in large pieces. A
+ * line that is longer than CONTENT_PIECE comes in several, none empty: memory is bounded however
+ * long it is. */
+#define CONTENT_PIECE (64u << 10)
 struct content_reader;
 struct content_reader *content_open(int fd, uint64_t offset, uint64_t length);
-/* 1: *line is the next line; 0: end; -1 and errno EIO: the file is shorter than it should be. */
+/* 1: *line is the next line, or the next piece of it; 0: end; -1 and errno EIO: the file is shorter
+ * than it should be. */
 int content_line(struct content_reader *r, str *line);
-/* Where the last line began, from the start of the content. */
+/* Whether the last piece was the first of its line; the last of it. */
+bool content_line_begins(const struct content_reader *r);
+bool content_line_ends(const struct content_reader *r);
+/* Where the last piece began, from the start of the content. */
 uint64_t content_line_offset(const struct content_reader *r);
 void content_rewind(struct content_reader *r);
 void content_close(struct content_reader *r);

@@ -65,7 +65,7 @@ int extra_is_loop(const struct delivery *d, str rcpt)
 
 	addr_quote(&quoted, rcpt);
 	while (!loop && (more = content_line(in, &line)) > 0 && line.n > 0)
-		if (str_starts_nocase(line, STR("Delivered-To:")) &&
+		if (content_line_begins(in) && str_starts_nocase(line, STR("Delivered-To:")) &&
 		    str_eq_nocase(str_trim(str_from(line, 13)), buf_view(&quoted)))
 			loop = 1;
 	if (!loop && more < 0)

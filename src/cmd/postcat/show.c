@@ -193,21 +193,24 @@ static int show_content(struct printer *p, struct err *err)
 {
 	struct content_reader *r =
 	    content_open(p->s->fd, p->s->content_offset, p->s->content_length);
-	bool first = true;
+	bool first = true, shown = false;
 	str line;
 	int got;
 
 	while ((got = content_line(r, &line)) == 1) {
 		p->at = p->s->content_offset + content_line_offset(r);
-		if (!p->in_body && !is_header(line, first))
-			p->in_body = true;
-		first = false;
-		if (!(p->in_body ? p->o->body : p->o->header) || !record(p, REC_TEXT))
-			continue;
-		if (p->o->verbose)
-			fputs("regular_text: ", stdout);
-		fwrite(line.p, 1, line.n, stdout);
-		putchar('\n');
+		if (content_line_begins(r)) {
+			if (!p->in_body && !is_header(line, first))
+				p->in_body = true;
+			first = false;
+			shown = (p->in_body ? p->o->body : p->o->header) && record(p, REC_TEXT);
+			if (shown && p->o->verbose)
+				fputs("regular_text: ", stdout);
+		}
+		if (shown)
+			fwrite(line.p, 1, line.n, stdout);
+		if (shown && content_line_ends(r))
+			putchar('\n');
 	}
 	content_close(r);
 	return got < 0 ? err_errno(err, errno, "record read error") : 0;

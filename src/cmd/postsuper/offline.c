@@ -109,10 +109,11 @@ static int read_content(const struct queue_ref *ref, struct buf *out, struct err
 		return -1;
 	r = content_open(fd, ref->content_offset, ref->content_length);
 	while ((got = content_line(r, &line)) == 1) {
-		if (line.n > 0 && line.p[0] == '.')
+		if (content_line_begins(r) && line.n > 0 && line.p[0] == '.')
 			buf_char(out, '.');
 		buf_str(out, line);
-		buf_cstr(out, "\r\n");
+		if (content_line_ends(r))
+			buf_cstr(out, "\r\n");
 	}
 	content_close(r);
 	queue_content_release(fd);

@@ -72,6 +72,56 @@ static void large(void)
 	buf_free(&b);
 }
 
+/* One line of n bytes, that begins with dots and has CRs at its pieces' ends, and a line behind it.
+ */
+static bool in_pieces(size_t n, const char *end)
+{
+	struct buf b = {0}, got = {0};
+	struct content_reader *r;
+	struct err err;
+	size_t begins = 0, ends = 0;
+	bool good = true;
+	str line;
+	int fd;
+
+	for (size_t i = 0; i < n; i++)
+		buf_char(&b, i % CONTENT_PIECE == 0		     ? '.'
+			     : i % CONTENT_PIECE > CONTENT_PIECE - 3 ? '\r'
+								     : 'x');
+	b.p[n - 1] = 'z';
+	buf_printf(&b, "%sy\r\n", end);
+	file_of("long", buf_view(&b));
+	fd = queue_content_open("long", &err);
+	r = content_open(fd, 0, b.n);
+	do {
+		good &= content_line(r, &line) == 1 && line.n > 0 && line.n <= CONTENT_PIECE + 1;
+		good &= content_line_begins(r) == (got.n == 0);
+		buf_str(&got, line);
+		begins += content_line_begins(r);
+		ends += content_line_ends(r);
+	} while (good && !content_line_ends(r));
+	good &= begins == 1 && ends == 1 && content_line_offset(r) < n;
+	good &= str_eq(buf_view(&got), str_mem(b.p + 1, n - 1));
+	good &= content_line(r, &line) == 1 && str_eq(line, STR("y")) && content_line_begins(r) &&
+		content_line_ends(r) && content_line(r, &line) == 0;
+	content_close(r);
+	queue_content_release(fd);
+	unlink("long");
+	buf_free(&b);
+	buf_free(&got);
+	return good;
+}
+
+static void pieces(void)
+{
+	size_t good = 0, all = 0;
+
+	for (size_t at = CONTENT_PIECE; at <= 4 * CONTENT_PIECE; at += CONTENT_PIECE)
+		for (size_t n = at - 4; n < at + 5; n++, all += 2)
+			good += in_pieces(n, "\r\n") + in_pieces(n, "\n");
+	is_int(good, all, "a line that is too long comes in pieces");
+}
+
 static void cache(void)
 {
 	struct err err;
@@ -112,6 +162,7 @@ int main(void)
 	scratch_queue();
 	lines();
 	large();
+	pieces();
 	cache();
 	scratch_remove();
 	return done();
