@@ -5,11 +5,6 @@
 #include "queue/write.h"
 #include "service/service.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #define MAILDROP_MODE 0700 /* complete, ours */
 
 struct requeue {
@@ -19,46 +14,11 @@ struct requeue {
 	int result;
 };
 
-static int read_content(const struct queue_ref *ref, struct buf *out, struct err *err)
-{
-	struct buf path = {0};
-	size_t left = ref->content_length;
-	off_t at = (off_t)ref->content_offset;
-	int fd;
-
-	queue_ref_path(&path, ref);
-	fd = open(buf_text(&path), O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && left > 0) {
-		ssize_t n = pread(fd, buf_room(out, left), left, at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			errno = n == 0 ? EIO : errno;
-			break;
-		}
-		buf_added(out, (size_t)n);
-		at += n;
-		left -= (size_t)n;
-	}
-	if (fd < 0 || left > 0)
-		err_errno(err, errno, "%s", buf_text(&path));
-	if (fd >= 0)
-		close(fd);
-	buf_free(&path);
-	return fd < 0 || left > 0 ? -1 : 0;
-}
-
 static void write_it(void *arg)
 {
 	struct requeue *r = arg;
-	struct buf content = {0};
 
-	r->result = read_content(r->ref, &content, &r->err);
-	if (r->result == 0)
-		r->result = queue_write_file(
-		    "maildrop", r->ref->id, MAILDROP_MODE, &r->env, buf_view(&content), &r->err);
-	buf_free(&content);
+	r->result = queue_copy_file("maildrop", r->ref, MAILDROP_MODE, &r->env, &r->err);
 }
 
 static bool is_left(const struct ipc_rcpt_status *st)

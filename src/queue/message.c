@@ -4,7 +4,9 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "loop/work.h"
+#include "queue/io.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -246,8 +248,31 @@ void queue_message_abort(struct queue_message *m)
 	message_free(m);
 }
 
-int queue_write_file(const char *queue, const char *id, mode_t mode, const struct envelope *e,
-    str content, struct err *err)
+/* The content comes from memory, or from where another message lies. */
+static int write_content(
+    struct qfile_temp *t, str content, const struct queue_ref *from, struct err *err)
+{
+	struct buf path = {0};
+	int fd, code, result;
+
+	if (!from)
+		return qfile_content(t, content) < 0 ? err_errno(err, errno, "write %s", t->path)
+						     : 0;
+	queue_ref_path(&path, from);
+	fd = io_open(buf_text(&path), O_RDONLY, 0, "queue.file.open");
+	result =
+	    fd < 0 ? -1 : qfile_content_from(t, fd, from->content_offset, from->content_length);
+	code = errno;
+	if (fd >= 0)
+		close(fd);
+	if (result < 0)
+		err_errno(err, code, "copy %s to %s", buf_text(&path), t->path);
+	buf_free(&path);
+	return result;
+}
+
+static int write_file(const char *queue, const char *id, mode_t mode, const struct envelope *e,
+    str content, const struct queue_ref *from, struct err *err)
 {
 	struct envelope whole = *e;
 	struct qfile_temp t;
@@ -257,12 +282,25 @@ int queue_write_file(const char *queue, const char *id, mode_t mode, const struc
 	whole.message.queue_id = str_of(id);
 	envelope_encode(&whole, &env);
 	result = qfile_begin(&t, queue, id, err);
-	if (result == 0 && qfile_content(&t, content) < 0) {
-		result = err_errno(err, errno, "write %s", t.path);
-		qfile_drop(&t);
+	if (result == 0) {
+		result = write_content(&t, content, from, err);
+		if (result < 0)
+			qfile_drop(&t);
 	}
 	if (result == 0)
 		result = qfile_commit(&t, buf_view(&env), STR(""), mode, 0, err);
 	buf_free(&env);
 	return result;
+}
+
+int queue_write_file(const char *queue, const char *id, mode_t mode, const struct envelope *e,
+    str content, struct err *err)
+{
+	return write_file(queue, id, mode, e, content, NULL, err);
+}
+
+int queue_copy_file(const char *queue, const struct queue_ref *from, mode_t mode,
+    const struct envelope *e, struct err *err)
+{
+	return write_file(queue, from->id, mode, e, STR(""), from, err);
 }

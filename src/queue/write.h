@@ -38,5 +38,8 @@ void queue_message_abort(struct queue_message *m);
  * memory. 0 and the file is durable under its final name; -1 and err. */
 int queue_write_file(const char *queue, const char *id, mode_t mode, const struct envelope *e,
     str content, struct err *err);
+/* The same with the name and the content of a message that is in the queue. */
+int queue_copy_file(const char *queue, const struct queue_ref *from, mode_t mode,
+    const struct envelope *e, struct err *err);
 
 #endif

@@ -88,4 +88,21 @@ def test_header():
             ok(most < MOST, "%s: %d MiB" % (name, most >> 20))
 
 
-run(test_body, test_header)
+def test_requeue():
+    with Gateway({"transport_maps": "", "defer_transports": "smtp"}) as gw:
+        gw.start()
+        with Client(PORT, timeout=120) as c:
+            c.ehlo()
+            r = c.message("s@sink.test", ["r@sink.test"], b"Subject: again\r\n\r\n" + b"x" * LENGTH + b"\r\n")
+        name = r.text.split("queued as ")[1]
+        gw.wait_log(name + r": to=<r@sink\.test>.* status=deferred")
+        gw.main["defer_transports"] = ""
+        gw.write_config()
+        gw.cmd("postsuper", "-r", name, check=True, timeout=120)
+        most = workers(gw)["qmgr"]
+        ok(most < MOST, "a message is queued anew: qmgr: %d MiB" % (most >> 20))
+        gw.reload()
+        ok(folded(gw.sink.wait("again").body) == b"x" * LENGTH + b"\r\n", "it arrives")
+
+
+run(test_body, test_header, test_requeue)

@@ -95,31 +95,6 @@ static int sync_store(struct offline *o)
 
 /* --- operations on one message; 1: done, 0: nothing to do, -1 */
 
-static int read_content(const struct queue_ref *ref, struct buf *out, struct err *err)
-{
-	struct buf path = {0};
-	struct content_reader *r;
-	str line;
-	int fd, got;
-
-	queue_ref_path(&path, ref);
-	fd = queue_content_open(buf_text(&path), err);
-	buf_free(&path);
-	if (fd < 0)
-		return -1;
-	r = content_open(fd, ref->content_offset, ref->content_length);
-	while ((got = content_line(r, &line)) == 1) {
-		if (content_line_begins(r) && line.n > 0 && line.p[0] == '.')
-			buf_char(out, '.');
-		buf_str(out, line);
-		if (content_line_ends(r))
-			buf_cstr(out, "\r\n");
-	}
-	content_close(r);
-	queue_content_release(fd);
-	return got < 0 ? err_errno(err, errno, "%s", ref->id) : 0;
-}
-
 /* Into the maildrop, without the recipients that are done: pickup takes it from there when the
  * system runs. */
 static int requeue(
@@ -127,8 +102,6 @@ static int requeue(
 {
 	static const uint32_t forget = MESSAGE_WARNED | MESSAGE_FORCE_EXPIRE;
 	struct envelope rest = {.message = e->message, .sender = e->sender};
-	struct buf content = {0};
-	int result = read_content(ref, &content, o->err);
 
 	rest.message.flags &= ~forget;
 	for (size_t i = 0; i < e->nattrs; i++)
@@ -137,11 +110,7 @@ static int requeue(
 	for (size_t i = 0; i < e->nrcpts; i++)
 		if (e->status[i].kind == RCPT_PENDING || e->status[i].kind == RCPT_DEFERRED)
 			envelope_add_rcpt(&rest, a, &e->rcpts[i]);
-	if (result == 0)
-		result =
-		    queue_write_file("maildrop", ref->id, 0700, &rest, buf_view(&content), o->err);
-	buf_free(&content);
-	if (result < 0)
+	if (queue_copy_file("maildrop", ref, 0700, &rest, o->err) < 0)
 		return -1;
 	queue_store_finish(o->store, ref);
 	ref->id[0] = '\0';
