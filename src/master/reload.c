@@ -6,7 +6,7 @@
 #include "param/dirs.h"
 #include "param/param.h"
 
-#define ANNOUNCE_MAX 1000 /* ms: an old worker that is busy does not keep the line back longer */
+#define ANNOUNCE_MAX 5000 /* ms: an old worker that hangs does not keep the line back longer */
 
 static struct timer limit;
 static bool pending, has_timer;

@@ -5,7 +5,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
-from instance import Instance
+from instance import Instance, wait_until
 import tap
 
 
@@ -18,7 +18,8 @@ def test_sender():
         i.cmd("sendmail", "-f", "old@x.test", "b@far.test", input="Subject: hold\n\nbody\n", check=True)
         line = i.wait_log(r"hold: header Subject: hold from local; from=<new@x.test> to=<b@far.test>")
         qid = re.search(r"(\w+): hold:", line).group(1)
-        text = i.cmd("postcat", "-q", qid, check=True).stdout
+        # The line comes before the message is in the queue.
+        text = wait_until(lambda: i.cmd("postcat", "-q", qid).stdout, "the message on hold")
         tap.like(text, r"(?m)^From: .*new@x\.test", "From")
         tap.like(text, r"(?m)^sender: new@x\.test$", "sender")
         tap.like(text, r"(?m)^recipient: bcc@far\.test$", "its copy")
