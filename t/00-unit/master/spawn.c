@@ -24,15 +24,14 @@ static void on_signal(int signum, void *arg)
 /* master stops, and has just started a worker: the child has not left master's handlers yet. */
 static void signalled_at_once(void *arg)
 {
-	static char name[] = "sleep", path[] = "/bin/sleep", seconds[] = "60";
-	static char *args[] = {seconds, NULL};
+	static char name[] = "worker", path[] = "/proc/self/exe"; /* see main() */
 	struct master_service s = {
-	    .name = name, .command = name, .path = path, .type = SERVICE_UNIX, .args = args};
+	    .name = name, .command = name, .path = path, .type = SERVICE_UNIX};
 	int ended = 0;
 
 	(void)arg;
 	loop_signal(SIGTERM, on_signal, NULL);
-	for (int i = 0; i < WORKERS; i++) {
+	for (int i = 0; i < WORKERS && ended == i; i++) {
 		struct worker w = {.control = -1};
 		struct err err;
 		int status = 0;
@@ -51,8 +50,11 @@ static void signalled_at_once(void *arg)
 	is_int(signals, 0, "and is not taken for one to master");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	(void)argv;
+	if (argc > 1) /* started as a worker */
+		pause();
 	loop_init();
 	loop_run(signalled_at_once, NULL);
 	return done();
