@@ -23,17 +23,19 @@ void recipient_setup(void)
 	virtual_setup();
 }
 
-/* A recipient that is stored: once for each address (and, with enable_original_recipient,
- * original). */
-static bool is_new(struct message *m, str address, str orig)
+/* A recipient that is stored: once for each address (and, with enable_original_recipient, for each
+ * original and for what its sender asked to be told). */
+static bool is_new(struct message *m, const struct ipc_env_rcpt *r)
 {
 	struct buf key = {0};
 	bool fresh = true;
 
-	buf_lower(&key, address);
+	buf_lower(&key, r->address);
 	if (conf.enable_original_recipient) {
 		buf_char(&key, '\0');
-		buf_lower(&key, orig);
+		buf_lower(&key, r->orig_address);
+		buf_printf(&key, "%c%u%c", 0, r->notify, 0);
+		buf_lower(&key, r->orcpt);
 	}
 	if (htab_find(&m->seen_rcpts, buf_view(&key)))
 		fresh = false;
@@ -46,7 +48,7 @@ static bool is_new(struct message *m, str address, str orig)
 
 static void store(struct message *m, const struct ipc_env_rcpt *r)
 {
-	if (!is_new(m, r->address, r->orig_address))
+	if (!is_new(m, r))
 		return;
 	envelope_add_rcpt(&m->env, &m->arena, r);
 }

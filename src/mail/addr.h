@@ -38,13 +38,14 @@ enum {			      /* addr_parse_path flags */
 	ADDR_NULL = 1 << 2,    /* <> is allowed (MAIL) */
 	ADDR_NUMERIC = 1 << 3, /* resolve_numeric_domain: user@1.2.3.4 is allowed (kept as it is) */
 	ADDR_NULL_DOMAIN = 1 << 4, /* resolve_null_domain: user@ is allowed */
+	ADDR_WHOLE = 1 << 5,	   /* all of args is the path (VRFY) */
 };
 /* Parses the path of MAIL FROM: or RCPT TO: (RFC 5321 4.1.1.2, 4.1.2) at the start of args (which
  * may begin with spaces): appends its internal form to *address, sets *path to the text it was read
  * from (for messages and logs: "<a b@c>") and *rest to the text behind it (ESMTP parameters,
  * trimmed). Source routes (@a,@b:user@dom) are dropped. When not strict, missing <>, "Name <addr>",
  * "group: addr;" and comments are tolerated too. A domain or literal is checked; there need not be
- * one. False: bad syntax (*path and *rest are set). */
+ * one. False: bad syntax (*path and *rest are set; *path is {NULL,0} when a < is never closed). */
 bool addr_parse_path(str args, unsigned flags, struct buf *address, str *path, str *rest);
 
 /* Domain part: a host name as hostname_valid(), a literal [1.2.3.4] or [IPv6:...], or UTF-8 labels

@@ -9,7 +9,7 @@
 #include "base/hostaddr.h"
 #include "mail/addr.h"
 
-#define NEST_MAX 20
+#define NEST_MAX 2
 
 static bool is_space(char c)
 {
@@ -41,7 +41,7 @@ static size_t step(str s, size_t at)
 	return s.p[at] == '[' ? 1 : span(s, at);
 }
 
-/* Length of a <...>, 0 when it never ends; *total counts superfluous > directly behind it too. */
+/* Length of a <...>, 0 when it never ends; *total counts a superfluous > directly behind it too. */
 static size_t bracketed(str s, size_t *total)
 {
 	size_t depth = 0, n;
@@ -53,23 +53,13 @@ static size_t bracketed(str s, size_t *total)
 		if (s.p[i] == '<') {
 			depth++;
 		} else if (s.p[i] == '>' && --depth == 0) {
-			for (*total = i + 1; *total < s.n && s.p[*total] == '>';)
+			*total = i + 1;
+			if (*total < s.n && s.p[*total] == '>')
 				(*total)++;
 			return i + 1;
 		}
 	}
 	return 0;
-}
-
-static size_t to_space(str s)
-{
-	size_t i = 0, n;
-
-	while (i < s.n && !is_space(s.p[i])) {
-		n = step(s, i);
-		i = n ? i + n : s.n;
-	}
-	return i;
 }
 
 /* Index of c outside quotes and literals, or -1. */
@@ -233,6 +223,8 @@ static bool domain_good(str address, unsigned flags)
 	if (at < 0)
 		return true;
 	domain = str_from(address, (size_t)at + 1);
+	if (at == 0 && (flags & ADDR_STRICT))
+		return false;
 	if (domain.n == 0)
 		return flags & ADDR_NULL_DOMAIN;
 	if ((flags & ADDR_NUMERIC) && hostaddr_is_numeric(domain))
@@ -259,9 +251,65 @@ static bool parse_inner(str inner, unsigned flags, struct buf *address)
 	return domain_good(got, flags);
 }
 
+/* What may stand beside <addr>: comments and these characters; words too in front of it. */
+static bool is_decoration(str s, const char *specials, bool words)
+{
+	size_t n;
+
+	while (s.n) {
+		if (s.p[0] == '(')
+			n = comment(s);
+		else if (s.p[0] && strchr(specials, s.p[0]))
+			n = 1;
+		else
+			n = !words ? 0 : s.p[0] == '"' ? span(s, 0) : atom(s);
+		if (n == 0)
+			return false;
+		s = str_from(s, n);
+	}
+	return true;
+}
+
+/* The end of the path in args: at a space that is in no brackets. 0: a bracket is never closed. */
+static size_t path_length(str args, unsigned flags)
+{
+	size_t n, total = 0;
+
+	if (args.p[0] == '<' && bracketed(args, &total) == 0)
+		return 0;
+	if (flags & ADDR_WHOLE)
+		return args.n;
+	while (total < args.n && !is_space(args.p[total])) {
+		n = step(args, total);
+		total = n ? total + n : args.n;
+	}
+	return total;
+}
+
+/* What is between the outermost brackets of a path, or all of it where there are none. */
+static bool take_inner(str path, unsigned flags, str *inner)
+{
+	ptrdiff_t open = find_top(path, '<');
+	size_t n, total;
+	str behind;
+
+	*inner = path;
+	if (open >= 0 && (n = bracketed(str_from(path, (size_t)open), &total))) {
+		behind = str_from(path, (size_t)open + total);
+		*inner = (str){path.p + open + 1, n - 2};
+		if (flags & ADDR_STRICT)
+			return open == 0 && behind.n == 0;
+		return is_decoration(str_head(path, (size_t)open), ".: \t", true) &&
+		       is_decoration(behind, "; \t", false);
+	}
+	while (inner->n && inner->p[inner->n - 1] == '>')
+		inner->n--;
+	return !(flags & ADDR_STRICT);
+}
+
 bool addr_parse_path(str args, unsigned flags, struct buf *address, str *path, str *rest)
 {
-	size_t n, total = 0, start = address->n;
+	size_t total, start = address->n;
 	str inner;
 
 	args = str_trim(args);
@@ -269,26 +317,14 @@ bool addr_parse_path(str args, unsigned flags, struct buf *address, str *path, s
 	*rest = (str){args.p + args.n, 0};
 	if (args.n == 0)
 		return false;
-	if (args.p[0] == '<') {
-		n = bracketed(args, &total);
-		if (n == 0)
-			return false;
-		inner = (str){args.p + 1, n - 2};
-	} else {
-		total = to_space(args);
-		inner = str_head(args, total);
-		while (inner.n && inner.p[inner.n - 1] == '>')
-			inner.n--;
-	}
-	if (total < args.n && !is_space(args.p[total])) {
-		total += to_space(str_from(args, total));
-		inner.p = NULL;
+	total = path_length(args, flags);
+	if (total == 0) {
+		*path = (str){NULL, 0};
+		return false;
 	}
 	*path = str_head(args, total);
 	*rest = str_trim(str_from(args, total));
-	if (!inner.p || (args.p[0] != '<' && (flags & ADDR_STRICT)))
-		return false;
-	if (!parse_inner(inner, flags, address)) {
+	if (!take_inner(*path, flags, &inner) || !parse_inner(inner, flags, address)) {
 		buf_cut(address, start);
 		return false;
 	}

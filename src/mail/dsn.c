@@ -48,11 +48,9 @@ bool dsn_parse_notify(str value, uint32_t *notify)
 	uint32_t bits = 0;
 	int64_t bit;
 
-	if (value.n == 0)
-		return false;
-	while (str_split(&value, ',', &word)) {
+	while (str_word(&value, ",", &word)) {
 		bit = names_value(notify_names, word, 0);
-		if (bit == 0 || (bits & bit))
+		if (bit == 0)
 			return false;
 		bits |= (uint32_t)bit;
 	}
@@ -85,8 +83,8 @@ static int hex_value(char c)
 	return -1;
 }
 
-/* RFC 3461 4: xtext = *( xchar / hexchar ), xchar = %x21-7E except "+" and "=". Bytes over 127
- * pass, as RFC 6533 has them. */
+/* RFC 3461 4: xtext = *( xchar / hexchar ), xchar = %x21-7E except "+" and "=". A "=" passes all
+ * the same, and bytes over 127, as RFC 6533 has them. */
 bool xtext_decode(struct buf *out, str xtext)
 {
 	for (size_t i = 0; i < xtext.n; i++) {
@@ -100,7 +98,7 @@ bool xtext_decode(struct buf *out, str xtext)
 				return false;
 			buf_char(out, (char)(high << 4 | low));
 			i += 2;
-		} else if (c <= ' ' || c == 127 || c == '=') {
+		} else if (c <= ' ' || c == 127) {
 			return false;
 		} else {
 			buf_char(out, (char)c);

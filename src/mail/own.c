@@ -98,7 +98,7 @@ static bool has(const struct addr_list *l, const struct hostaddr *a)
 static struct matchlist *destinations(void)
 {
 	if (!mydestination)
-		mydestination = matchlist_open("mydestination", conf.mydestination, MATCH_DOMAIN);
+		mydestination = matchlist_open("mydestination", conf.mydestination, MATCH_STRING);
 	return mydestination;
 }
 

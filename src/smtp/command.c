@@ -67,7 +67,7 @@ int command_mail(
 	}
 	buf_char(out, '>');
 	if (caps & EHLO_SIZE)
-		buf_printf(out, " SIZE=%llu", (unsigned long long)m->content_length);
+		buf_printf(out, " SIZE=%llu", (unsigned long long)m->size);
 	if ((caps & EHLO_8BITMIME) && body_is_eight_bit(d))
 		buf_cstr(out, " BODY=8BITMIME");
 	else if ((caps & EHLO_8BITMIME) && (m->sender_flags & SENDER_BODY_7BIT))

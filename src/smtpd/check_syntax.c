@@ -48,7 +48,7 @@ enum outcome check_non_fqdn_helo(struct eval *e, const struct rule *r)
 	enum outcome o;
 
 	(void)r;
-	if (!e->s->helo || addr_literal(helo, &ip) || fully_qualified(helo))
+	if (!e->s->helo || addr_literal(helo, &ip) || (str_is_ascii(helo) && fully_qualified(helo)))
 		return OUT_DUNNO;
 	if (check_helo_literal(e, &o))
 		return o;
@@ -60,8 +60,7 @@ static enum outcome need_fqdn(struct eval *e, str address, struct subject about)
 {
 	str domain = addr_domain(address), ip;
 
-	if (address.n == 0 || addr_literal(domain, &ip) || fully_qualified(domain) ||
-	    str_eq_nocase(address, STR("postmaster")))
+	if (address.n == 0 || addr_literal(domain, &ip) || fully_qualified(domain))
 		return OUT_DUNNO;
 	return eval_reject_subject(
 	    e, conf.non_fqdn_reject_code, "5.5.2", about, "need fully-qualified address");
@@ -76,5 +75,7 @@ enum outcome check_non_fqdn_sender(struct eval *e, const struct rule *r)
 enum outcome check_non_fqdn_recipient(struct eval *e, const struct rule *r)
 {
 	(void)r;
+	if (str_eq_nocase(e->s->tx.rcpt, STR("postmaster")))
+		return OUT_DUNNO;
 	return need_fqdn(e, e->s->tx.rcpt, eval_recipient(e));
 }

@@ -11,6 +11,11 @@
 #include "smtpwire/esmtp.h"
 #include "smtpwire/wire.h"
 
+static const char *id(const struct session *s)
+{
+	return s->tx.queue_id[0] ? s->tx.queue_id : "NOQUEUE";
+}
+
 static bool parse(str args, uint64_t *size, bool *last)
 {
 	str word;
@@ -74,16 +79,12 @@ static void refuse(struct session *s, uint64_t size, bool last, const char *repl
 }
 
 /* The reply that forbids this chunk, or NULL. */
-static const char *objection(struct session *s, uint64_t size, bool last)
+static const char *objection(struct session *s, uint64_t size)
 {
 	if (!s->tx.open)
 		return "503 5.5.1 Error: need RCPT command";
 	if (s->tx.nrcpts == 0)
 		return "554 5.5.1 Error: no valid recipients";
-	if (size == 0 && !last) {
-		log_warn("%s: null BDAT request from %s", s->tx.queue_id, s->client.namaddr);
-		return "551 5.7.1 Null BDAT request";
-	}
 	if (conf.message_size_limit > 0 && size > (uint64_t)conf.message_size_limit) {
 		log_warn("%s: BDAT request from %s exceeds message size limit", s->tx.queue_id,
 		    s->client.namaddr);
@@ -115,10 +116,14 @@ void cmd_bdat(struct session *s, str args)
 		return;
 	}
 	if (!parse(args, &size, &last)) {
-		log_warn("%s: malformed BDAT command syntax from %s: BDAT %.*s",
-		    s->tx.queue_id[0] ? s->tx.queue_id : "NOQUEUE", s->client.namaddr,
-		    STR_FMT(str_head(args, 100)));
+		log_warn("%s: malformed BDAT command syntax from %s: BDAT%s%.*s", id(s),
+		    s->client.namaddr, args.n ? " " : "", STR_FMT(str_head(args, 100)));
 		session_reply(s, "521 5.5.4 Syntax: BDAT count [LAST]");
+		return;
+	}
+	if (size == 0 && !last) {
+		log_warn("%s: null BDAT request from %s", id(s), s->client.namaddr);
+		refuse(s, size, last, "551 5.7.1 Null BDAT request");
 		return;
 	}
 	if (s->bdat == BDAT_FAILED) {
@@ -130,7 +135,7 @@ void cmd_bdat(struct session *s, str args)
 		    (unsigned long long)size);
 		return;
 	}
-	if ((no = objection(s, size, last))) {
+	if ((no = objection(s, size))) {
 		refuse(s, size, last, no);
 		return;
 	}

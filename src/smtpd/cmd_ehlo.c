@@ -38,15 +38,20 @@ int ehlo_discard(struct session *s, uint32_t *discard)
 		buf_cstr(&list, conf.smtpd_discard_ehlo_keywords);
 	if (ehlo_mask(buf_view(&list), &mask, &err) < 0)
 		log_warn("smtpd_discard_ehlo_keywords: %s", err.text);
-	if ((mask & ~EHLO_SILENT_DISCARD) && !(mask & EHLO_SILENT_DISCARD)) {
-		struct buf names = {0};
-		ehlo_print(&names, mask);
-		log_info("discarding EHLO keywords: %s", buf_text(&names));
-		buf_free(&names);
-	}
 	buf_free(&list);
 	*discard = (uint32_t)mask;
 	return 0;
+}
+
+static void log_discarded(uint32_t mask)
+{
+	struct buf names = {0};
+
+	if (!(mask & ~EHLO_SILENT_DISCARD) || (mask & EHLO_SILENT_DISCARD))
+		return;
+	ehlo_print(&names, mask);
+	log_info("discarding EHLO keywords: %s", buf_text(&names));
+	buf_free(&names);
 }
 
 static void keyword(struct session *s, struct buf *out, uint32_t bit, const char *text)
@@ -75,6 +80,7 @@ void cmd_ehlo(struct session *s, str args)
 		local_error(s);
 		return;
 	}
+	log_discarded(s->discard);
 	if (s->milters_refuse)
 		s->discard |= ~(uint32_t)EHLO_ENHANCEDSTATUSCODES;
 	buf_printf(&reply, "250 %s", conf.myhostname);

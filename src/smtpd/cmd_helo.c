@@ -8,23 +8,37 @@
 
 #include <stdlib.h>
 
-/* The name goes into headers and log lines: one word of it, no longer than a name can be, without
- * what means something there. */
+/* All the words, no longer than a name can be. */
 static void take_name(struct session *s, str args)
 {
-	char name[256];
-	size_t n = 0;
+	struct buf name = {0};
+	str word;
 
-	for (; n < args.n && n < sizeof(name) - 1 && args.p[n] != ' ' && args.p[n] != '\t'; n++) {
-		unsigned char c = (unsigned char)args.p[n];
-		name[n] = c > ' ' && c != 127 && !strchr("<>()\\\";@", c) ? (char)c : '?';
+	while (str_word(&args, " \t", &word)) {
+		if (name.n)
+			buf_char(&name, ' ');
+		buf_str(&name, word);
 	}
-	session_set_helo(s, str_mem(name, n));
+	session_set_helo(s, str_head(buf_view(&name), 255));
+	buf_free(&name);
+}
+
+/* The name goes into headers and log lines, without what means something there. Rules that strike
+ * at once have seen it as it came. */
+static void disarm(char *name)
+{
+	for (; *name; name++) {
+		unsigned char c = (unsigned char)*name;
+
+		if (c <= ' ' || c == 127 || strchr("<>()\\\";@", c))
+			*name = '?';
+	}
 }
 
 bool helo_accept(struct session *s, const char *verb, str args)
 {
-	char *old;
+	char *old, *said;
+	bool good;
 
 	args = str_trim(args);
 	if (args.n == 0) {
@@ -42,10 +56,13 @@ bool helo_accept(struct session *s, const char *verb, str args)
 		return false;
 	}
 	free(old);
-	if (milters_helo(s, args))
-		return true;
-	session_reply_text(s, buf_view(&s->verdict));
-	return false;
+	said = mem_strdup(s->helo);
+	disarm(s->helo);
+	good = milters_helo(s, str_of(said));
+	free(said);
+	if (!good)
+		session_reply_text(s, buf_view(&s->verdict));
+	return good;
 }
 
 void cmd_helo(struct session *s, str args)

@@ -74,11 +74,15 @@ static const char *take_envid(struct session *s, str value)
 	return NULL;
 }
 
+/* Who is said to have sent it is told to the log, policy servers and filters, who know whether the
+ * client may say so. */
 static const char *take_auth(struct session *s, str value)
 {
-	(void)s;
-	(void)value;
-	return NULL; /* whose word it is counts only for those who logged in */
+	if (s->tx.sasl_sender.n)
+		return "503 5.5.4 Error: multiple AUTH= options";
+	if (!str_eq(value, STR("<>")))
+		s->tx.sasl_sender = arena_str(&s->tx.arena, value);
+	return NULL;
 }
 
 static const char *take_smtputf8(struct session *s, str value)
@@ -202,6 +206,8 @@ static bool parse(struct session *s, str args)
 		session_reply(s, "501 5.1.7 Bad sender address syntax");
 		return false;
 	}
+	if (!path_utf8_declared(s, sender))
+		return false;
 	s->tx.env.flags = 0;
 	s->tx.sender = s->tx.env.address = sender;
 	s->tx.mail_args = arena_str(&s->tx.arena, all);

@@ -78,14 +78,14 @@ static bool parse(struct session *s, str args, struct arena *a, struct ipc_env_r
 		session_reply(s, "501 5.1.3 Bad recipient address syntax");
 		return false;
 	}
-	return take_params(s, env, args);
+	return path_utf8_declared(s, env->address) && take_params(s, env, args);
 }
 
 static void one_rcpt(struct session *s, str args, struct arena *a)
 {
 	struct ipc_env_rcpt env = {0};
 
-	if (over_limit(s) || !parse(s, args, a, &env))
+	if (!parse(s, args, a, &env) || over_limit(s))
 		return;
 	s->tx.rcpt = env.address;
 	if (!restrict_rcpt(s)) {
@@ -111,12 +111,12 @@ void cmd_rcpt(struct session *s, str args)
 {
 	struct arena a = {0};
 
-	if (s->bdat != BDAT_NONE) {
-		session_reply(s, "503 5.5.1 Error: RCPT after BDAT");
-		return;
-	}
 	if (!s->tx.open) {
 		session_reply(s, "503 5.5.1 Error: need MAIL command");
+		return;
+	}
+	if (s->bdat != BDAT_NONE) {
+		session_reply(s, "503 5.5.1 Error: RCPT after BDAT");
 		return;
 	}
 	one_rcpt(s, args, &a);

@@ -17,7 +17,7 @@ struct content {
 	const char *refusal; /* reply for the end of data; NULL: none */
 	struct buf piece;    /* where the destination takes no direct way */
 	bool direct;
-	uint64_t received;	 /* bytes from the client */
+	uint64_t received;	 /* bytes from the client (BDAT: with CRLF line ends) */
 	struct wire_stuff stuff; /* BDAT */
 };
 
@@ -154,7 +154,7 @@ void content_unstuffed(struct session *s, str raw, struct buf *out)
 	struct content *c = s->content;
 
 	wire_stuff_feed(&c->stuff, raw, out);
-	content_count(s, c->received + raw.n, c->stuff.size);
+	content_count(s, c->stuff.size, c->stuff.size);
 }
 
 void content_unstuffed_end(struct session *s, struct buf *out)
@@ -162,8 +162,7 @@ void content_unstuffed_end(struct session *s, struct buf *out)
 	struct content *c = s->content;
 
 	wire_stuff_end(&c->stuff, out);
-	if (out->n > 0) /* the line end that was missing */
-		content_count(s, c->received + 2, c->stuff.size);
+	content_count(s, c->stuff.size, c->stuff.size);
 	content_newlines(s, s->content->stuff.bare_lf);
 }
 

@@ -22,28 +22,25 @@ static unsigned path_flags(const struct session *s, bool empty_ok)
 	return flags;
 }
 
-/* Control characters are legal nowhere, and could end a line further on. strict_smtputf8: UTF-8
- * needs SMTPUTF8; else a local part may have it all the same. */
-static bool allowed(const struct session *s, str address)
+/* Control characters are legal nowhere, and could end a line further on. */
+static bool allowed(str address)
 {
 	for (size_t i = 0; i < address.n; i++)
 		if ((unsigned char)address.p[i] < ' ' || address.p[i] == 127)
 			return false;
-	if (!conf.allow_min_user && address.n && address.p[0] == '-')
-		return false; /* commands would take it for an option */
-	return (s->tx.env.flags & SENDER_SMTPUTF8) || !conf.strict_smtputf8 ||
-	       str_is_ascii(address);
+	/* Commands would take it for an option. */
+	return conf.allow_min_user || address.n == 0 || address.p[0] != '-';
 }
 
-bool path_parse(
-    struct session *s, struct arena *a, const char *verb, bool empty_ok, str *args, str *address)
+static bool parse(
+    struct session *s, struct arena *a, const char *verb, unsigned flags, str *args, str *address)
 {
 	struct buf internal = {0};
 	str path = {0}, rest = {0};
-	bool good = addr_parse_path(*args, path_flags(s, empty_ok), &internal, &path, &rest) &&
-		    allowed(s, buf_view(&internal));
+	bool good =
+	    addr_parse_path(*args, flags, &internal, &path, &rest) && allowed(buf_view(&internal));
 
-	if (!good)
+	if (!good && path.p)
 		log_smtpd_bad_address(s->client.namaddr, verb, path);
 	*address = arena_str(a, buf_view(&internal));
 	*args = rest;
@@ -51,13 +48,21 @@ bool path_parse(
 	return good;
 }
 
+bool path_parse(
+    struct session *s, struct arena *a, const char *verb, bool empty_ok, str *args, str *address)
+{
+	return parse(s, a, verb, path_flags(s, empty_ok), args, address);
+}
+
 bool path_parse_whole(struct session *s, struct arena *a, str arg, str *address)
 {
-	str rest = arg;
+	return parse(s, a, "VRFY", path_flags(s, false) | ADDR_WHOLE, &arg, address);
+}
 
-	if (!path_parse(s, a, "VRFY", false, &rest, address))
-		return false;
-	if (rest.n > 0)
-		log_smtpd_bad_address(s->client.namaddr, "VRFY", arg);
-	return rest.n == 0;
+bool path_utf8_declared(struct session *s, str address)
+{
+	if (!conf.strict_smtputf8 || (s->tx.env.flags & SENDER_SMTPUTF8) || str_is_ascii(address))
+		return true;
+	session_reply(s, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
+	return false;
 }

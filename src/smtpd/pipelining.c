@@ -34,8 +34,6 @@ bool pipelining_check(struct session *s, const char *verb, bool must_be_last)
 	if (standalone() || s->illegal_pipelining || (esmtp && !must_be_last) ||
 	    !stream_input_ready(s->io))
 		return true;
-	if (strcmp(verb, "BDAT") == 0) /* its octets follow it */
-		return true;
 	/* Read, so that closing does not reset the connection before the client sees why. */
 	if (stream_peek(s->io, 1, &ahead, deadline_in(1000)) != WAIT_OK || ahead.n == 0)
 		return true;

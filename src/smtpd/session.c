@@ -5,6 +5,7 @@
 #include "loop/loop.h"
 #include "param/param.h"
 #include "smtpd/content.h"
+#include "smtpd/ehlo.h"
 #include "smtpd/input.h"
 #include "smtpd/milters.h"
 #include "smtpd/nonsmtp.h"
@@ -166,6 +167,13 @@ static void refuse_unknown(struct session *s, str verb)
 		session_reply_text(s, buf_view(&s->verdict));
 }
 
+static str without_end(str line)
+{
+	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
+		line.n--;
+	return line;
+}
+
 static void unknown_command(struct session *s, str verb, str line)
 {
 	s->stage = "UNKNOWN";
@@ -173,7 +181,7 @@ static void unknown_command(struct session *s, str verb, str line)
 	if (is_denied(s, NULL))
 		return;
 	if (nonsmtp_command(verb, line)) {
-		log_smtpd_non_smtp(s->client.namaddr, str_head(str_trim(line), 100));
+		log_smtpd_non_smtp(s->client.namaddr, str_head(without_end(line), 100));
 		session_reply(s, "221 2.7.0 Error: I can break rules, too. Goodbye.");
 		s->ending = true;
 	} else {
@@ -263,6 +271,7 @@ static void turn_away(struct session *s)
 static void serve(struct session *s)
 {
 	log_smtpd_connect(s->client.namaddr);
+	ehlo_discard(s, &s->discard); /* not said yet, but so it is */
 	if (pipelining_check(s, "CONNECT", true))
 		session_greet(s);
 	read_commands(s);

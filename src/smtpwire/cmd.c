@@ -22,7 +22,7 @@ bool smtp_cmd_keyword(str *args, const char *keyword)
 
 	if (!str_starts_nocase(rest, word))
 		return false;
-	rest = str_trim(str_from(rest, word.n));
+	rest = str_from(rest, word.n);
 	if (rest.n == 0 || rest.p[0] != ':')
 		return false;
 	*args = str_trim(str_from(rest, 1));

@@ -205,7 +205,7 @@ static enum table_result table_has(
 	return r;
 }
 
-/* "name", ".domain" for what is below it, and "domain" for both where parents match. */
+/* "name"; and for what is below it "domain" where parents match, ".domain" elsewhere. */
 static bool name_matches(const struct matchlist *m, const struct item *i, str name)
 {
 	str pattern = str_mem(i->text, i->n);
@@ -214,7 +214,7 @@ static bool name_matches(const struct matchlist *m, const struct item *i, str na
 		return true;
 	if (m->kind == MATCH_STRING || pattern.n >= name.n || !str_ends(name, pattern))
 		return false;
-	return pattern.p[0] == '.' || (m->parents && name.p[name.n - pattern.n - 1] == '.');
+	return m->parents ? name.p[name.n - pattern.n - 1] == '.' : pattern.p[0] == '.';
 }
 
 static enum table_result bad_item(const struct matchlist *m, const struct item *i, struct err *err)

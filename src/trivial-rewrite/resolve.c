@@ -26,9 +26,9 @@ void resolve_setup(void)
 {
 	own_setup();
 	virtual_alias_domains =
-	    matchlist_open("virtual_alias_domains", conf.virtual_alias_domains, MATCH_DOMAIN);
+	    matchlist_open("virtual_alias_domains", conf.virtual_alias_domains, MATCH_STRING);
 	virtual_mailbox_domains =
-	    matchlist_open("virtual_mailbox_domains", conf.virtual_mailbox_domains, MATCH_DOMAIN);
+	    matchlist_open("virtual_mailbox_domains", conf.virtual_mailbox_domains, MATCH_STRING);
 	relay_domains = matchlist_open("relay_domains", conf.relay_domains, MATCH_DOMAIN);
 	relocated = maps_open("relocated_maps", conf.relocated_maps, TABLE_FLAGS);
 	policies[0] = (struct policy){

@@ -68,7 +68,23 @@ static const struct {
     {"<<a@b.test>>", "a@b.test", ADDR_STRICT, ""},
     {"<<a@b.test>", NULL, 0, ""},
     {"<a@b.test>>", "a@b.test", 0, ""},
+    {"<a@b.test>>>", NULL, 0, ""},
+    {"<<<a@b.test>>>", NULL, 0, ""},
     {"<a<b@b.test>", NULL, 0, ""},
+    {"<a@b.test>;", "a@b.test", 0, ""},
+    {"<a@b.test>;", NULL, ADDR_STRICT, ""},
+    {"<a@b.test>(comment) X=1", "a@b.test", 0, "X=1"},
+    {"(comment)<a@b.test>", "a@b.test", 0, ""},
+    {"\"One\"<a@b.test>", "a@b.test", 0, ""},
+    {"One<a@b.test>", "a@b.test", 0, ""},
+    {"One<a@b.test>", NULL, ADDR_STRICT, ""},
+    {"group:<a@b.test>;", "a@b.test", 0, ""},
+    {"a@b.test<c@d.test>", NULL, 0, ""},
+    {"<a@b.test>x", NULL, 0, ""},
+    {"<a@b.test>,<c@d.test>", NULL, 0, ""},
+    {"\"One Two\" <a@b.test>", "a@b.test", ADDR_WHOLE, ""},
+    {"One Two <a@b.test> (c)", "a@b.test", ADDR_WHOLE, ""},
+    {"<@b.test>", NULL, ADDR_STRICT, ""},
     {"<One Two <n@b.test>>", "n@b.test", 0, ""},
     {"<One Two <n@b.test>>", NULL, ADDR_STRICT, ""},
     {"<One <n@b.test> Two>", NULL, 0, ""},
@@ -131,6 +147,8 @@ static void test_path_text(void)
 	ok(!addr_parse_path(STR("<a b@c.test> SIZE=1"), 0, &got, &path, &rest), "refused");
 	is_str(path, STR("<a b@c.test>"), "the text of a refused path");
 	is_str(rest, STR("SIZE=1"), "what follows a refused path");
+	ok(!addr_parse_path(STR("<a@c.test SIZE=1"), 0, &got, &path, &rest), "never closed");
+	ok(path.p == NULL, "has no text");
 	buf_free(&got);
 }
 

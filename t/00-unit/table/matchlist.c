@@ -33,6 +33,8 @@ static void test_names(void)
 	    "else the table");
 	is_int(name("mydestination", MATCH_STRING, "", "c.test"), TABLE_NONE, "an empty list");
 	is_int(name("relay_domains", MATCH_DOMAIN, "a.test", "x.y.a.test"), TABLE_FOUND, "parents");
+	is_int(name("relay_domains", MATCH_DOMAIN, ".a.test", "x.a.test"), TABLE_NONE,
+	    "then .domain says nothing of what is below it");
 	is_int(name("relay_domains", MATCH_DOMAIN, "a.test", "xa.test"), TABLE_NONE,
 	    "not half a label");
 	is_int(name("other", MATCH_DOMAIN, "a.test", "x.a.test"), TABLE_NONE,

@@ -217,7 +217,7 @@ class Smtp(Instance):
         c, now = client or self.clients.setdefault(service, None) or self.connect(service), int(time.time() * 1e6)
         if not client:
             self.clients[service] = c
-        fields = dict(queue_id="QID%d" % self.count, path=self.content(wire), content_length=len(wire) if length is None else length, size=len(wire.replace(b"\r\n", b"\n")),
+        fields = dict(queue_id="QID%d" % self.count, path=self.content(wire), content_length=len(wire) if length is None else length, size=len(wire) - wire.count(b"\n.") - wire.startswith(b"."),
                       max_line=max(map(len, wire.split(b"\r\n"))), transport=service, nexthop=nexthop, sender="s@client.test",
                       arrival_us=now, active_us=now, queue="active")
         fields.update(values)

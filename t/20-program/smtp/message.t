@@ -26,6 +26,7 @@ def test_commands():
                        envid="id+2B1", ret=2, content_flags=EIGHT_BODY)[1:4],
               ["MAIL FROM:<s@client.test> SIZE=%d BODY=8BITMIME ENVID=id+2B1 RET=HDRS" % n, "RCPT TO:<u@far.test> ORCPT=rfc822;x+2By@z NOTIFY=SUCCESS,DELAY",
                "RCPT TO:<v@far.test> ORCPT=rfc822;v@far.test NOTIFY=NEVER"], "8BITMIME and DSN")
+        is_eq(commands("u@far.test", wire=b"a: b\r\n\r\n..dot\r\n")[1], "MAIL FROM:<s@client.test> SIZE=14", "SIZE without what dot-stuffing adds (RFC 1870 5)")
         is_eq(commands("u@far.test", sender_flags=BODY_7BIT)[1], "MAIL FROM:<s@client.test> SIZE=%d BODY=7BIT" % n, "what the client said of the body")
         is_eq(commands(["a b@far.test", "dot.@far.test", 'q"q@far.test'], sender="")[1:5],
               ["MAIL FROM:<> SIZE=%d" % n, 'RCPT TO:<"a b"@far.test> ORCPT=rfc822;"a+20b"@far.test', 'RCPT TO:<"dot."@far.test> ORCPT=rfc822;"dot."@far.test',
