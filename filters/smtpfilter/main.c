@@ -218,6 +218,8 @@ int main(int argc, char **argv)
 	parse(argc, argv);
 	if (!at_client)
 		log_open("smtpfilter", isatty(STDERR_FILENO));
+	if (user && geteuid() == 0)
+		logs_keep(getpwnam(user)->pw_uid);
 	loop_init();
 	loop_run(run, NULL);
 	return 0;

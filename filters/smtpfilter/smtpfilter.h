@@ -1,7 +1,8 @@
 /* smtpfilter: an SMTP filter. Each client's session is a session with the server behind the filter:
  * commands and replies pass as they are, but for the content, which the site's check sees first.
  *
- * main.c listens; session.c passes commands on; content.c has DATA; next.c is the server behind. */
+ * main.c listens; session.c passes commands on; content.c has DATA; next.c is the server behind;
+ * logs.c keeps the log open. */
 #ifndef POSTERN_FILTERS_SMTPFILTER_H
 #define POSTERN_FILTERS_SMTPFILTER_H
 
@@ -51,6 +52,9 @@ int64_t session_deadline(void);
 
 /* content.c: the client said DATA. May wait. */
 void content_receive(struct session *s);
+
+/* logs.c: before root becomes this user. Fatal when it cannot be done. */
+void logs_keep(uid_t uid);
 
 /* next.c */
 int next_connect(struct session *s); /* and its greeting. -1: not there (logged). May wait. */

@@ -34,6 +34,11 @@ void log_batch(bool on);
 void log_flush(void);
 /* The same with more patience, for the end of the process. exit() does it, _exit() does not. */
 void log_finish(void);
+/* A socket to postlogd; -1 with errno. */
+int log_connect(void);
+/* Gets the socket from fn, which is like log_connect(): for a process that has given up the right
+ * to open it, and may outlive the gateway that it was started beside. fn may block for a moment. */
+void log_connector(int (*fn)(void));
 /* Lines go to fn instead of a log server: for postlogd itself. fn must not log. */
 void log_writer(void (*fn)(const char *tag, str text));
 extern int log_verbose; /* -v count */

@@ -119,7 +119,7 @@ static int open_socket(const char *path)
 }
 
 /* The queue directory's name may be longer than a socket address, and is not there in a chroot. */
-static int open_postlog(void)
+int log_connect(void)
 {
 	struct buf path = {0};
 	int fd, dir;
@@ -139,6 +139,15 @@ static int open_postlog(void)
 	}
 	buf_free(&path);
 	return fd;
+}
+
+static int (*open_postlog)(void) = log_connect;
+
+void log_connector(int (*fn)(void))
+{
+	log_lock();
+	open_postlog = fn;
+	log_unlock();
 }
 
 static bool file_allowed(void)

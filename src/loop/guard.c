@@ -1,12 +1,12 @@
 #include "loop/guard.h"
 
+#include "base/fdpass.h"
 #include "base/mem.h"
 #include "loop/sched.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,11 +15,6 @@
 
 struct packet { /* with a descriptor: it is held; without: it is let go */
 	int slot;
-};
-
-union room { /* for one descriptor */
-	struct cmsghdr head;
-	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
 static atomic_int *groups; /* shared: the group of each slot; 0: none (yet) */
@@ -34,26 +29,13 @@ static int to_guard = -1;
 static void receive(int parent)
 {
 	struct packet p;
-	union room room;
-	struct iovec v = {&p, sizeof p};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
-	struct cmsghdr *c;
 	ssize_t n;
+	int fd;
 
-	for (;;) {
-		m.msg_control = &room;
-		m.msg_controllen = sizeof room;
-		n = recvmsg(parent, &m, 0);
-		if (n == 0 || (n < 0 && errno != EINTR))
-			return;
-		if (n != sizeof p || p.slot < 0 || p.slot >= GUARD_SLOTS)
-			continue;
+	while ((n = fdpass_receive(parent, &p, sizeof p, &fd)) > 0) {
 		if (held[p.slot] >= 0)
 			close(held[p.slot]);
-		held[p.slot] = -1;
-		c = CMSG_FIRSTHDR(&m);
-		if (c && c->cmsg_type == SCM_RIGHTS)
-			memcpy(&held[p.slot], CMSG_DATA(c), sizeof(int));
+		held[p.slot] = fd;
 	}
 }
 
@@ -90,23 +72,8 @@ static void guard_main(int parent, pid_t parent_pid)
 static int send_packet(int slot, int fd)
 {
 	struct packet p = {slot};
-	union room room = {0};
-	struct iovec v = {&p, sizeof p};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
-	ssize_t n;
 
-	if (fd >= 0) {
-		m.msg_control = &room;
-		m.msg_controllen = sizeof room;
-		room.head = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
-		    .cmsg_type = SCM_RIGHTS,
-		    .cmsg_len = CMSG_LEN(sizeof(int))};
-		memcpy(CMSG_DATA(&room.head), &fd, sizeof fd);
-	}
-	do {
-		n = sendmsg(to_guard, &m, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -1 : 0;
+	return fdpass_send(to_guard, &p, sizeof p, fd);
 }
 
 static int make_tables(struct err *err)

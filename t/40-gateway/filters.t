@@ -131,6 +131,24 @@ def test_lmtp():
     over("lmtp")
 
 
+def test_log():
+    """The filter's own lines, over a stop and a start of the gateway, which has a new log server then. The filter has given up root."""
+    port = free_port()
+    gw, sink, front, back = example("filter-before-queue.cf", port)
+    verdict = r"smtpfilter\[\d+\]: from=<a@client\.test>, .*verdict=refuse"
+    with gw:
+        gw.start()
+        with SmtpFilter(gw, front, back):
+            send(port, "a virus")
+            gw.wait_log(verdict)
+            for n in (2, 3):
+                gw.stop()
+                gw.start()
+                send(port, "a virus")
+                gw.wait_log(verdict, count=n)
+                ok(True, "the filter logs after a new start of the gateway")
+
+
 def test_before_queue():
     port = free_port()
     gw, sink, front, back = example("filter-before-queue.cf", port)
@@ -148,4 +166,4 @@ def test_before_queue():
         is_eq(len(sink.messages), 1, "nothing else came through")
 
 
-run(test_simple, test_smtp, test_lmtp, test_before_queue)
+run(test_simple, test_smtp, test_lmtp, test_before_queue, test_log)
