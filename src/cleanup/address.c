@@ -13,21 +13,12 @@ void address_setup(void)
 	masquerade_setup();
 }
 
-/* user@site.domain without routing operators is in standard form: nobody needs to be asked. */
-static bool is_complete(str a)
-{
-	str domain = addr_domain(a);
-
-	return domain.n > 0 && a.p[0] != '@' && !str_ends(domain, STR(".")) &&
-	       (domain.p[0] == '[' || str_chr(domain, '.') > 0);
-}
-
 int address_complete(struct message *m, const char *context, struct buf *address)
 {
 	struct err err;
 	str out;
 
-	if (address->n == 0 || is_complete(buf_view(address)))
+	if (address->n == 0 || addr_is_complete(buf_view(address)))
 		return 0;
 	if (rewrite_address(str_of(context), buf_view(address), &m->arena, &out,
 		deadline_in(conf.ipc_timeout * 1000L), &err) < 0) {

@@ -3,6 +3,7 @@
 #include "log/log.h"
 #include "mail/addr.h"
 #include "mail/addrfind.h"
+#include "mail/hdraddr.h"
 #include "mail/own.h"
 #include "param/param.h"
 
@@ -54,15 +55,36 @@ void canonical_setup(void)
 	propagate = extension_propagates("canonical");
 }
 
+/* The null sender is looked up as the "" that it is in external form, which patterns and static:
+ * match. */
+static enum table_result look_up(
+    struct step *s, str address, struct buf *value, size_t *count, struct err *err)
+{
+	struct buf found = {0};
+	enum table_result t;
+
+	if (address.n)
+		return addr_map(
+		    s->maps, address, ADDR_FIND_CANONICAL, propagate, value, count, err);
+	t = maps_get(s->maps, STR("\"\""), &found, err);
+	if (t == TABLE_FOUND)
+		hdraddr_one(buf_view(&found), value);
+	buf_free(&found);
+	return t;
+}
+
 /* 1 when the address was mapped to another one, 0 when not, -1 when it cannot be told. */
-static int map_once(struct message *m, struct step *s, bool extend, struct buf *address)
+static int map_once(struct message *m, struct step *s, struct buf *address)
 {
 	struct buf value = {0};
+	size_t count = 0;
 	struct err err;
-	enum table_result t =
-	    addr_map(s->maps, buf_view(address), ADDR_FIND_CANONICAL, extend, &value, &err);
+	enum table_result t = look_up(s, buf_view(address), &value, &count, &err);
 	bool same = t == TABLE_FOUND && str_eq(buf_view(&value), buf_view(address));
 
+	if (count > 1)
+		log_warn("%s: multi-valued %s entry for %.*s", m->id, s->param,
+		    STR_FMT(buf_view(address)));
 	if (t == TABLE_FOUND && !same) {
 		buf_clear(address);
 		buf_str(address, buf_view(&value));
@@ -72,7 +94,7 @@ static int map_once(struct message *m, struct step *s, bool extend, struct buf *
 		return address_complete(m, "local", address) < 0 ? -1 : !same;
 	if (t == TABLE_NONE)
 		return 0;
-	message_lookup_failed(m, s->param, buf_view(address), &err);
+	message_lookup_failed(m, s->param, address->n ? buf_view(address) : STR("\"\""), &err);
 	return -1;
 }
 
@@ -81,13 +103,13 @@ static int map_step(struct message *m, struct step *s, struct buf *address)
 {
 	int mapped = 1;
 
-	for (int depth = 0; mapped == 1 && address->n > 0; depth++) {
+	for (int depth = 0; mapped == 1; depth++) {
 		if (depth == MAX_DEPTH) {
-			log_warn("%s: unreasonable %s nesting for %.*s", m->id, s->param,
+			log_warn("%s: unreasonable %s map nesting for %.*s", m->id, s->param,
 			    STR_FMT(buf_view(address)));
 			return 0;
 		}
-		mapped = map_once(m, s, propagate && depth == 0, address);
+		mapped = map_once(m, s, address);
 	}
 	return mapped < 0 ? -1 : 0;
 }

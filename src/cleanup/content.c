@@ -223,6 +223,7 @@ static void begin(struct message *m)
 	unsigned flags;
 
 	m->content_begun = true;
+	sender_map(m); /* what it is now, log lines and a From field that is made will tell */
 	m->checking = (m->flags & CLEANUP_FLAG_FILTER) != 0;
 	flags = mime_flags(m);
 	m->mime = mime_new(flags, &limits, flags & MIME_LINES ? &lines : &blocks, m);

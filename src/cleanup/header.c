@@ -63,15 +63,10 @@ static void note_presence(struct message *m, const struct header_row *row)
 
 static void log_message_id(struct message *m, const struct header_row *row, str value)
 {
-	struct buf flat = {0};
-
 	if (m->status != CLEANUP_OK && !(m->flags & CLEANUP_FLAG_BOUNCE_ON_ERROR))
 		return;
-	header_unfold(&flat, value);
-	log_cleanup_message_id(m->id,
-	    row->id == HDR_MESSAGE_ID ? "message-id" : "resent-message-id",
-	    str_trim(buf_view(&flat)));
-	buf_free(&flat);
+	log_cleanup_message_id(
+	    m->id, row->id == HDR_MESSAGE_ID ? "message-id" : "resent-message-id", str_trim(value));
 }
 
 /* --- address fields */
@@ -95,16 +90,16 @@ static bool rewrite_field_address(void *ctx, str address, struct buf *out)
 }
 
 /* Emits an address field, rewritten where it must be. */
-static void emit_addresses(struct message *m, const struct header_row *row, str text, str value)
+static void emit_addresses(
+    struct message *m, const struct header_row *row, str text, str name, str value)
 {
 	struct field_ctx f = {
 	    m, row->flags & H_SENDER ? ADDRESS_HEADER_SENDER : ADDRESS_HEADER_RCPT};
 	struct buf out = {0};
-	size_t prefix = (size_t)(value.p - text.p);
 
-	buf_str(&out, str_head(text, prefix));
+	buf_printf(&out, "%.*s: ", STR_FMT(name));
 	if (hdraddr_rewrite(
-		value, prefix, conf.header_address_token_limit, rewrite_field_address, &f, &out))
+		value, out.n, conf.header_address_token_limit, rewrite_field_address, &f, &out))
 		header_emit(m, buf_view(&out));
 	else
 		header_emit(m, text);
@@ -130,7 +125,7 @@ void header_field(struct message *m, const struct header_row *row, str text)
 				 : dropped[row->id])
 		return;
 	if ((row->flags & (H_SENDER | H_RCPT)) && m->rewrite_headers)
-		emit_addresses(m, row, text, value);
+		emit_addresses(m, row, text, name, value);
 	else
 		header_emit(m, text);
 }
@@ -180,13 +175,12 @@ static void add_from(struct message *m)
 	buf_free(&sender);
 }
 
-/* Missing fields are added to mail of local origin, or always where always_add_missing_headers says
- * so. */
+/* Missing fields are added to mail whose header is ours to complete (of local origin, or with
+ * remote_header_rewrite_domain), or always where always_add_missing_headers says so. */
 void header_finish(struct message *m)
 {
 	bool refused = m->status != CLEANUP_OK && !(m->flags & CLEANUP_FLAG_BOUNCE_ON_ERROR);
-	bool add = conf.always_add_missing_headers ||
-		   (m->rewrite_headers && strcmp(m->context, "local") == 0);
+	bool add = conf.always_add_missing_headers || m->rewrite_headers;
 	uint32_t id = m->resent ? SEEN_RESENT_MESSAGE_ID : SEEN_MESSAGE_ID;
 	uint32_t date = m->resent ? SEEN_RESENT_DATE : SEEN_DATE;
 	uint32_t from = m->resent ? SEEN_RESENT_FROM : SEEN_FROM;

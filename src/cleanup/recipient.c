@@ -23,8 +23,9 @@ void recipient_setup(void)
 	virtual_setup();
 }
 
-/* A recipient that is stored: once for each address (and, with enable_original_recipient, for each
- * original and for what its sender asked to be told). */
+/* A recipient that is stored: once for each address or, with enable_original_recipient, for each
+ * address with its original and wishes for reports. So a copy for ourselves, which has no ORCPT
+ * yet, is not swallowed by a recipient of the client's. */
 static bool is_new(struct message *m, const struct ipc_env_rcpt *r)
 {
 	struct buf key = {0};
@@ -34,7 +35,7 @@ static bool is_new(struct message *m, const struct ipc_env_rcpt *r)
 	if (conf.enable_original_recipient) {
 		buf_char(&key, '\0');
 		buf_lower(&key, r->orig_address);
-		buf_printf(&key, "%c%u%c", 0, r->notify, 0);
+		buf_printf(&key, "%c%u ", '\0', (unsigned)r->notify);
 		buf_lower(&key, r->orcpt);
 	}
 	if (htab_find(&m->seen_rcpts, buf_view(&key)))
@@ -44,13 +45,6 @@ static bool is_new(struct message *m, const struct ipc_env_rcpt *r)
 		htab_set(&m->seen_rcpts, buf_view(&key), m);
 	buf_free(&key);
 	return fresh;
-}
-
-static void store(struct message *m, const struct ipc_env_rcpt *r)
-{
-	if (!is_new(m, r))
-		return;
-	envelope_add_rcpt(&m->env, &m->arena, r);
 }
 
 /* RFC 6533 3: utf-8-addr-xtext. s is well-formed as a rule; what is not is taken byte by byte. */
@@ -94,6 +88,17 @@ static str make_orcpt(struct message *m, str given)
 	buf_free(&orcpt);
 	buf_free(&a);
 	return out;
+}
+
+static void store(struct message *m, const struct ipc_env_rcpt *r)
+{
+	struct ipc_env_rcpt with = *r;
+
+	if (!is_new(m, r))
+		return;
+	if (with.orcpt.n == 0)
+		with.orcpt = make_orcpt(m, with.orig_address);
+	envelope_add_rcpt(&m->env, &m->arena, &with);
 }
 
 /* RFC 3461 5.2.7.3: who asked for news of success hears "expanded" here; the members report
@@ -149,7 +154,6 @@ static void add_copy(struct message *m, str address)
 	addr_unquote(&a, str_trim(address));
 	if (a.n > 0 && address_complete(m, "local", &a) == 0 && !milter_unwanted(m, buf_view(&a))) {
 		r.address = r.orig_address = arena_str(&m->arena, buf_view(&a));
-		r.orcpt = make_orcpt(m, r.address);
 		add_expanded(m, &r);
 	}
 	buf_free(&a);
@@ -185,15 +189,16 @@ static int map_address(struct message *m, const struct ipc_env_rcpt *given, stru
 	buf_str(&a, r->address);
 	if (a.n == 0)
 		buf_cstr(&a, conf.empty_address_recipient);
+	/* The original recipient stays as it was given: orig_to=<root> of cron's mail. */
+	if (r->orig_address.n == 0)
+		r->orig_address = arena_str(&m->arena, buf_view(&a));
 	status = address_complete(m, "local", &a);
 	if (status == 0) {
-		/* The original recipient stays as it was given: orig_to=<root> of cron's mail. */
-		if (r->orig_address.n == 0)
-			r->orig_address = arena_str(&m->arena, buf_view(&a));
-		if (r->orcpt.n == 0)
-			r->orcpt = make_orcpt(m, r->orig_address);
 		status = address_canonical(m, ADDRESS_ENVELOPE_RCPT, &a);
 		r->address = arena_str(&m->arena, buf_view(&a));
+		if (r->orcpt.n == 0)
+			r->orcpt =
+			    make_orcpt(m, given->orig_address.n ? given->orig_address : r->address);
 	}
 	buf_free(&a);
 	return status;

@@ -60,12 +60,13 @@ static bool add_member(void *ctx, str address, struct buf *out)
 	return false;
 }
 
-static bool has(const struct virtual_list *l, str address)
+/* The member that is the address itself, as the table writes it, or NULL. */
+static const str *find_self(const struct virtual_list *l, str address)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (str_eq_nocase(l->v[i], address))
-			return true;
-	return false;
+			return &l->v[i];
+	return NULL;
 }
 
 static int check_members(struct message *m, str address, const struct members *ms, str value)
@@ -125,7 +126,7 @@ static int expand_at(struct message *m, struct virtual_list *out, size_t i, str 
 	for (int depth = 0;; depth++) {
 		struct members ms = {0};
 		int found;
-		bool self;
+		const str *self;
 
 		if (depth >= conf.virtual_alias_recursion_limit)
 			return too_much(m, given, "nesting");
@@ -138,7 +139,9 @@ static int expand_at(struct message *m, struct virtual_list *out, size_t i, str 
 			free(ms.list.v);
 			return too_much(m, given, "expansion size");
 		}
-		self = has(&ms.list, out->v[i]);
+		self = find_self(&ms.list, out->v[i]);
+		if (self)
+			out->v[i] = *self;
 		for (size_t k = 0, first = 1; k < ms.list.n; k++) {
 			if (self && str_eq_nocase(ms.list.v[k], out->v[i]))
 				continue;

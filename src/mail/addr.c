@@ -32,6 +32,14 @@ str addr_local(str address)
 	return local;
 }
 
+bool addr_is_complete(str address)
+{
+	str domain = addr_domain(address);
+
+	return domain.n > 0 && address.p[0] != '@' && !str_ends(domain, STR(".")) &&
+	       (domain.p[0] == '[' || str_chr(domain, '.') > 0);
+}
+
 /* RFC 5321 4.1.2: Dot-string = Atom *("." Atom); RFC 6531 3.3 adds UTF-8 to atext. */
 static bool is_atext(unsigned char c)
 {
@@ -117,19 +125,18 @@ void addr_unquote(struct buf *out, str address)
 
 ptrdiff_t addr_extension(str local, const char *delimiters, bool owner_special, str double_bounce)
 {
-	bool keep_dash;
-
 	if (!delimiters || !*delimiters || local.n < 2)
 		return -1;
 	if (str_eq_nocase(local, STR("mailer-daemon")) || str_eq_nocase(local, STR("postmaster")) ||
 	    (double_bounce.n && str_eq_nocase(local, double_bounce)))
 		return -1;
-	keep_dash = owner_special && (str_starts_nocase(local, STR("owner-")) ||
-					 str_ends_nocase(local, STR("-request")));
+	if (owner_special && strchr(delimiters, '-') &&
+	    (str_starts_nocase(local, STR("owner-")) || str_ends_nocase(local, STR("-request"))))
+		return -1;
 	for (size_t i = 1; i < local.n; i++) {
 		char c = local.p[i];
 
-		if (c && strchr(delimiters, c) && !(c == '-' && keep_dash))
+		if (c && strchr(delimiters, c))
 			return (ptrdiff_t)i;
 	}
 	return -1;

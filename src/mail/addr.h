@@ -13,8 +13,10 @@
 
 /* Splits at the last @; domain is "" when there is none. Slices point into address. */
 void addr_split(str address, str *local, str *domain);
-str addr_domain(str address); /* "" when there is none */
-str addr_local(str address);  /* the whole address when there is no @ */
+str addr_domain(str address);
+/* user@site.domain without routing operators: in standard form, nobody needs to be asked. */
+bool addr_is_complete(str address); /* "" when there is none */
+str addr_local(str address);	    /* the whole address when there is no @ */
 
 /* Appends the external form of an internal address: quotes only the local part and only where it is
  * no dot-string (RFC 5321 4.1.2). UTF-8 needs no quotes. */

@@ -207,7 +207,7 @@ static bool take(void *ctx, str address, struct buf *unused)
 }
 
 static enum table_result map(struct maps *maps, str address, unsigned how, bool propagate,
-    bool list, struct buf *value, struct err *err)
+    bool list, struct buf *value, size_t *count, struct err *err)
 {
 	struct mapping m = {.address = address, .out = value, .list = list};
 	struct buf found = {0}, extension = {0};
@@ -219,25 +219,27 @@ static enum table_result map(struct maps *maps, str address, unsigned how, bool 
 			m.extension = buf_view(&extension);
 		hdraddr_each(buf_view(&found), 0, take, &m);
 		if (m.n == 0) {
-			err_set(err, "no address in the table's result \"%.*s\" for \"%.*s\"",
-			    STR_FMT(str_head(buf_view(&found), 100)),
-			    STR_FMT(str_head(address, 100)));
+			err_set(err, "%s lookup of %.*s returns non-address result \"%.*s\"",
+			    maps_param(maps), STR_FMT(str_head(address, 100)),
+			    STR_FMT(str_head(buf_view(&found), 100)));
 			r = TABLE_ERROR;
 		}
 	}
+	if (count)
+		*count = m.n;
 	buf_free(&found);
 	buf_free(&extension);
 	return r;
 }
 
 enum table_result addr_map(struct maps *maps, str address, unsigned how, bool propagate,
-    struct buf *value, struct err *err)
+    struct buf *value, size_t *count, struct err *err)
 {
-	return map(maps, address, how, propagate, false, value, err);
+	return map(maps, address, how, propagate, false, value, count, err);
 }
 
 enum table_result addr_map_list(struct maps *maps, str address, unsigned how, bool propagate,
     struct buf *value, struct err *err)
 {
-	return map(maps, address, how, propagate, true, value, err);
+	return map(maps, address, how, propagate, true, value, NULL, err);
 }

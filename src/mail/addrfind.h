@@ -27,7 +27,8 @@ enum {				  /* the keys, in the order they are tried in */
 	 * ADDR_FIND_LOCALPART */
 	ADDR_FIND_RECIPIENT = ADDR_FIND_FULL | ADDR_FIND_NOEXT | ADDR_FIND_AT_DOMAIN,
 	/* sender-dependent relayhost and transport, SASL passwords by sender */
-	ADDR_FIND_SENDER = ADDR_FIND_FULL | ADDR_FIND_NOEXT | ADDR_FIND_AT_DOMAIN,
+	ADDR_FIND_SENDER =
+	    ADDR_FIND_FULL | ADDR_FIND_NOEXT | ADDR_FIND_IF_OWN | ADDR_FIND_AT_DOMAIN,
 	/* smtpd_sender_login_maps */
 	ADDR_FIND_LOGIN = ADDR_FIND_FULL | ADDR_FIND_NOEXT | ADDR_FIND_IF_OWN | ADDR_FIND_AT_DOMAIN,
 	/* transport: "*" is the caller's last key; parents as matchlist_parent_matches() says */
@@ -44,9 +45,10 @@ enum table_result addr_find(struct maps *maps, str address, unsigned how, struct
     struct buf *extension, struct err *err);
 
 /* Rewrites an address: value is the result's first address in internal form; "@other" keeps the
- * user, and with propagate an extension that did not match goes into the result. May wait. */
+ * user, and with propagate an extension that did not match goes into the result. count (may be
+ * NULL): how many addresses the result has. May wait. */
 enum table_result addr_map(struct maps *maps, str address, unsigned how, bool propagate,
-    struct buf *value, struct err *err);
+    struct buf *value, size_t *count, struct err *err);
 /* The same for a result of several addresses: value is a list in external form, ", " between them.
  */
 enum table_result addr_map_list(struct maps *maps, str address, unsigned how, bool propagate,

@@ -274,9 +274,27 @@ static void make_internal(struct walk *w, size_t i, size_t end)
 	}
 }
 
-/* Shows the address in w->internal and appends what it is now to w->item. */
-static void show_address(struct walk *w)
+/* Whether the address of tokens [i, end) was written as text, white space and comments aside. */
+static bool was_written(const struct walk *w, size_t i, size_t end, str text)
 {
+	for (; i < end; i++) {
+		if (w->v[i].type == COMMENT)
+			continue;
+		if (w->v[i].type == WORD && str_chr(w->v[i].text, '\\') >= 0)
+			return true; /* an escape is as good as quotes */
+		if (!str_starts(text, w->v[i].text))
+			return false;
+		text = str_from(text, w->v[i].text.n);
+	}
+	return text.n == 0;
+}
+
+/* Shows the address in w->internal, of tokens [i, end), and appends what it is now to w->item. One
+ * that only its quotes tell from its standard form counts as replaced. */
+static void show_address(struct walk *w, size_t i, size_t end)
+{
+	size_t at = w->item.n;
+
 	buf_clear(&w->external);
 	if (w->internal.n && w->fn(w->ctx, buf_view(&w->internal), w->out ? &w->external : NULL) &&
 	    w->out) {
@@ -284,6 +302,8 @@ static void show_address(struct walk *w)
 		addr_quote(&w->item, buf_view(&w->external));
 	} else {
 		addr_quote(&w->item, buf_view(&w->internal));
+		if (!was_written(w, i, end, str_from(buf_view(&w->item), at)))
+			w->replaced = true;
 	}
 }
 
@@ -321,7 +341,7 @@ static size_t take_angle(struct walk *w, size_t i, size_t angle, size_t close)
 	buf_char(&w->item, '<');
 	make_internal(w, skip_route(w, angle + 1, close), close);
 	if (w->internal.n)
-		show_address(w);
+		show_address(w, angle + 1, close);
 	buf_char(&w->item, '>');
 	i = take_comments(w, close + 1);
 	put_item(w, true);
@@ -350,7 +370,7 @@ static size_t take_plain(struct walk *w, size_t i, size_t end)
 	}
 	make_internal(w, first, k);
 	if (w->internal.n || first < k)
-		show_address(w);
+		show_address(w, first, k);
 	for (; first < k; first++)
 		if (w->v[first].type == COMMENT) {
 			add_space(&w->item);

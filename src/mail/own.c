@@ -123,11 +123,12 @@ bool own_address(const struct hostaddr *a)
 
 enum table_result own_domain(str domain, struct err *err)
 {
+	enum table_result r = matchlist_name(destinations(), domain, err);
 	struct hostaddr a;
 	str ip;
 
-	if (addr_literal(domain, &ip))
-		return hostaddr_parse(&a, ip, 0, err) == 0 && own_address(&a) ? TABLE_FOUND
-									      : TABLE_NONE;
-	return matchlist_name(destinations(), domain, err);
+	if (r == TABLE_NONE && addr_literal(domain, &ip) && hostaddr_parse(&a, ip, 0, err) == 0 &&
+	    own_address(&a))
+		return TABLE_FOUND;
+	return r;
 }

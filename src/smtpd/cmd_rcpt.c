@@ -68,17 +68,43 @@ static bool over_limit(struct session *s)
 	return true;
 }
 
+/* RFC 3461 4.2: the original recipient of a client that names none is the address as it was given,
+ * with the route and the quotes that we do without. */
+static void keep_given(struct arena *a, str path, struct ipc_env_rcpt *env)
+{
+	struct buf plain = {0}, orcpt = {0};
+
+	path = str_trim(path);
+	if (path.n > 2 && path.p[0] == '<' && path.p[path.n - 1] == '>')
+		path = str_trim((str){path.p + 1, path.n - 2});
+	addr_quote(&plain, env->address);
+	if (path.n > 0 && str_is_ascii(path) && !str_eq(path, buf_view(&plain))) {
+		buf_cstr(&orcpt, "rfc822;");
+		xtext_encode(&orcpt, path);
+		env->orcpt = arena_str(a, buf_view(&orcpt));
+	}
+	buf_free(&plain);
+	buf_free(&orcpt);
+}
+
 static bool parse(struct session *s, str args, struct arena *a, struct ipc_env_rcpt *env)
 {
+	str path;
+
 	if (!smtp_cmd_keyword(&args, "TO") || args.n == 0) {
 		session_reply(s, "501 5.5.4 Syntax: RCPT TO:<address>");
 		return false;
 	}
+	path = args;
 	if (!path_parse(s, a, "RCPT", false, &args, &env->address)) {
 		session_reply(s, "501 5.1.3 Bad recipient address syntax");
 		return false;
 	}
-	return path_utf8_declared(s, env->address) && take_params(s, env, args);
+	if (!path_utf8_declared(s, env->address) || !take_params(s, env, args))
+		return false;
+	if (env->orcpt.n == 0)
+		keep_given(a, str_head(path, (size_t)(args.p - path.p)), env);
+	return true;
 }
 
 static void one_rcpt(struct session *s, str args, struct arena *a)

@@ -42,6 +42,11 @@ void maps_close(struct maps *m)
 	free(m);
 }
 
+const char *maps_param(const struct maps *m)
+{
+	return m->param;
+}
+
 bool maps_empty(const struct maps *m)
 {
 	return m->n == 0;
@@ -78,7 +83,8 @@ static enum table_result search(
 			return TABLE_ERROR;
 		}
 		if (r == TABLE_ERROR)
-			err_prefix(err, "%s lookup error", m->param);
+			err_prefix(err, "%s lookup error for \"%.*s\"", table_spec(m->v[i]),
+			    STR_FMT(str_head(key, 200)));
 		if (r != TABLE_NONE)
 			return r;
 	}

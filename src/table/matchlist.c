@@ -179,6 +179,11 @@ void matchlist_close(struct matchlist *m)
 	free(m);
 }
 
+const char *matchlist_param(const struct matchlist *m)
+{
+	return m->param;
+}
+
 bool matchlist_empty(const struct matchlist *m)
 {
 	return m->n == 0;
@@ -201,6 +206,8 @@ static enum table_result table_has(
 			break;
 		r = table_get(t, key, &value, err);
 	}
+	if (r == TABLE_ERROR)
+		err_prefix(err, "%s: %s: table lookup problem", m->param, table_spec(t));
 	buf_free(&value);
 	return r;
 }

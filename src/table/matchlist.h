@@ -18,7 +18,8 @@ bool matchlist_parent_matches(const char *param);
 /* param is the parameter's name, for messages and for parent_domain_matches_subdomains. Syntax
  * errors are logged, and the list then answers TABLE_ERROR (never a match by accident). */
 struct matchlist *matchlist_open(const char *param, const char *list, enum matchlist_kind kind);
-void matchlist_close(struct matchlist *m); /* NULL is allowed */
+const char *matchlist_param(const struct matchlist *m); /* the parameter, for messages */
+void matchlist_close(struct matchlist *m);		/* NULL is allowed */
 bool matchlist_empty(const struct matchlist *m);
 /* TABLE_FOUND, TABLE_NONE, or TABLE_ERROR (a table failed). May wait. */
 enum table_result matchlist_name(struct matchlist *m, str name, struct err *err);

@@ -49,6 +49,7 @@ const char *const *table_type_names(void);
 struct maps;
 struct maps *maps_open(
     const char *param, const char *list, unsigned flags); /* bad specs: log_fatal naming param */
+const char *maps_param(const struct maps *m);		  /* the parameter, for messages */
 bool maps_empty(const struct maps *m);
 void maps_close(struct maps *m); /* the tables stay open for others; NULL is allowed */
 /* The first table that has the key (patterns too). */

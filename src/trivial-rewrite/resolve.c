@@ -2,6 +2,7 @@
 #include "table/table.h"
 
 #include "base/hostaddr.h"
+#include "base/mem.h"
 #include "log/log.h"
 #include "mail/addr.h"
 #include "mail/addrfind.h"
@@ -65,9 +66,10 @@ static void set(struct buf *b, str s)
 	buf_str(b, s);
 }
 
-static void fail(struct route *r, const struct err *err)
+static void fail(struct route *r, const char *param, const struct err *err)
 {
 	log_warn("%s", err->text);
+	log_warn("%s lookup failure", param);
 	r->flags |= RESOLVE_FAIL;
 }
 
@@ -84,7 +86,8 @@ static bool is_opaque(str local)
 }
 
 /* An address whose domain is ours may carry a route in its local part: user%site@ours,
- * site!user@ours, "user@site"@ours. Takes it apart until a domain is left that decides. */
+ * site!user@ours, "user@site"@ours. Takes it apart until a domain is left that decides; what comes
+ * out is completed like any address. */
 static void follow_operators(struct route *r, struct buf *a)
 {
 	struct buf next = {0};
@@ -97,7 +100,7 @@ static void follow_operators(struct route *r, struct buf *a)
 		addr_split(buf_view(a), &local, &domain);
 		ours = domain.n ? own_domain(domain, &err) : TABLE_FOUND;
 		if (ours == TABLE_ERROR)
-			fail(r, &err);
+			fail(r, "mydestination", &err);
 		if (ours != TABLE_FOUND)
 			break;
 		buf_clear(&next);
@@ -108,7 +111,8 @@ static void follow_operators(struct route *r, struct buf *a)
 		else if (!rewrite_operator(local, &next))
 			break;
 		r->flags |= RESOLVE_ROUTED;
-		set(a, buf_view(&next));
+		buf_clear(a);
+		rewrite_form(STR("local"), buf_view(&next), a);
 	}
 	buf_free(&next);
 }
@@ -127,38 +131,44 @@ static bool in(struct route *r, struct matchlist *list, str domain)
 	enum table_result t = matchlist_name(list, domain, &err);
 
 	if (t == TABLE_ERROR)
-		fail(r, &err);
+		fail(r, matchlist_param(list), &err);
 	return t == TABLE_FOUND;
 }
 
+/* A domain has one class: the first list that has it. */
 static uint32_t classify(struct route *r, str domain)
 {
+	struct {
+		uint32_t class;
+		struct matchlist *list;
+	} lists[] = {
+	    {RESOLVE_ALIAS, virtual_alias_domains},
+	    {RESOLVE_VIRTUAL, virtual_mailbox_domains},
+	    {RESOLVE_RELAY, relay_domains},
+	};
 	struct err err;
 	enum table_result ours = own_domain(domain, &err);
+	const char *first = ours == TABLE_FOUND ? "mydestination" : NULL;
+	uint32_t class = first ? RESOLVE_LOCAL : RESOLVE_DEFAULT;
 
 	if (ours == TABLE_ERROR)
-		fail(r, &err);
-	if (ours == TABLE_FOUND) {
-		if (in(r, virtual_alias_domains, domain))
-			log_warn("do not list domain %.*s in BOTH mydestination and "
-				 "virtual_alias_domains",
-			    STR_FMT(domain));
-		else if (in(r, virtual_mailbox_domains, domain))
-			log_warn("do not list domain %.*s in BOTH mydestination and "
-				 "virtual_mailbox_domains",
-			    STR_FMT(domain));
-		return RESOLVE_LOCAL;
+		fail(r, "mydestination", &err);
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		const char *name = matchlist_param(lists[i].list);
+
+		if (class == RESOLVE_LOCAL && lists[i].class == RESOLVE_RELAY)
+			break; /* by default it has all of mydestination */
+		if (!in(r, lists[i].list, domain))
+			continue;
+		if (first) {
+			log_warn("do not list domain %.*s in BOTH %s and %s", STR_FMT(domain),
+			    first, name);
+			continue;
+		}
+		first = name;
+		class = lists[i].class;
 	}
-	if (in(r, virtual_alias_domains, domain)) {
-		if (in(r, virtual_mailbox_domains, domain))
-			log_warn("do not list domain %.*s in BOTH virtual_alias_domains and "
-				 "virtual_mailbox_domains",
-			    STR_FMT(domain));
-		return RESOLVE_ALIAS;
-	}
-	if (in(r, virtual_mailbox_domains, domain))
-		return RESOLVE_VIRTUAL;
-	return in(r, relay_domains, domain) ? RESOLVE_RELAY : RESOLVE_DEFAULT;
+	return class;
 }
 
 /* A value for the sender, or for the key of the null sender; DUNNO is no value. */
@@ -175,7 +185,7 @@ static bool by_sender(
 	else
 		t = addr_find(maps, sender, ADDR_FIND_SENDER, value, NULL, &err);
 	if (t == TABLE_ERROR)
-		fail(r, &err);
+		fail(r, maps_param(maps), &err);
 	return t == TABLE_FOUND && !str_eq_nocase(buf_view(value), STR("DUNNO"));
 }
 
@@ -238,14 +248,15 @@ static void transport_table(struct route *r, const struct policy *p, str domain)
 	struct buf value = {0};
 	struct err err;
 
-	if (maps_empty(p->transport_maps))
+	/* Virtual aliases are no place that mail can be sent to. */
+	if (maps_empty(p->transport_maps) || (r->flags & RESOLVE_ALIAS))
 		return;
 	switch (transport_find(p->transport_maps, buf_view(&r->recipient), &value, &err)) {
 	case TABLE_FOUND:
 		transport_apply(r, buf_view(&value), domain);
 		break;
 	case TABLE_ERROR:
-		fail(r, &err);
+		fail(r, "transport_maps", &err);
 		break;
 	default:
 		break;
@@ -268,7 +279,7 @@ static void relocated_user(struct route *r)
 		to_error(r, buf_text(&text));
 		break;
 	case TABLE_ERROR:
-		fail(r, &err);
+		fail(r, "relocated_maps", &err);
 		break;
 	default:
 		break;

@@ -47,6 +47,8 @@ static void complete_domain(struct buf *a, const char *domain)
 
 	if (d.n == 0)
 		return;
+	if (str_eq(d, STR(".")))
+		return;
 	if (str_ends(d, STR(".")))
 		buf_cut(a, a->n - 1);
 	else if (*domain && d.p[0] != '[' && str_chr(d, '.') < 0)
@@ -69,9 +71,9 @@ void rewrite_form(str context, str address, struct buf *out)
 		buf_clear(&a);
 		buf_str(&a, buf_view(&next));
 	}
-	if (conf.append_at_myorigin || !local)
+	if (conf.append_at_myorigin)
 		complete_user(&a, origin);
-	complete_domain(&a, conf.append_dot_mydomain || !local ? domain : "");
+	complete_domain(&a, conf.append_dot_mydomain ? domain : "");
 	buf_str(out, buf_view(&a));
 	buf_free(&a);
 	buf_free(&next);

@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A person's name for mail has no control characters. */
+/* A person's name for mail has no control characters; a tab is white space. */
 static void put_name(struct buf *out, str name)
 {
-	for (size_t i = 0; i < name.n; i++)
-		buf_char(out, (unsigned char)name.p[i] < ' ' || name.p[i] == 127 ? '?' : name.p[i]);
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		buf_char(out, c == '\t' ? ' ' : c < ' ' || c == 127 ? '?' : (char)c);
+	}
 }
 
 /* pw_gecos: the name is its first field, "&" stands for the login name with a capital. */

@@ -222,7 +222,7 @@ static void test_extension(void)
 	is_int(addr_extension(STR("list-request"), "-", true, db), -1, "list-request");
 	is_int(addr_extension(STR("owner-list"), "-", false, db), 5,
 	    "owner-list without special treatment");
-	is_int(addr_extension(STR("owner-list+x"), "+-", true, db), 10, "owner-list+x");
+	is_int(addr_extension(STR("owner-list+x"), "+-", true, db), -1, "owner-list+x");
 	is_int(addr_extension(STR("MAILER-DAEMON"), "-", true, db), -1, "mailer-daemon");
 	is_int(addr_extension(STR("double-bounce"), "-", true, db), -1, "double-bounce");
 	is_int(addr_extension(STR("postmaster+x"), "+", true, db), 10, "postmaster+x");

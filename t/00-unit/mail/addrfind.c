@@ -118,8 +118,9 @@ static const char *mapped(const char *list, const char *address, bool many)
 {
 	struct maps *m = maps_open("test_maps", list, TABLE_FOLD);
 	struct err err = {0};
-	enum table_result r = (many ? addr_map_list : addr_map)(
-	    m, str_of(address), ADDR_FIND_CANONICAL, true, &value, &err);
+	str a = str_of(address);
+	enum table_result r = many ? addr_map_list(m, a, ADDR_FIND_CANONICAL, true, &value, &err)
+				   : addr_map(m, a, ADDR_FIND_CANONICAL, true, &value, NULL, &err);
 
 	maps_close(m);
 	return r == TABLE_FOUND ? buf_text(&value) : r == TABLE_NONE ? "(none)" : "(error)";

@@ -69,7 +69,8 @@ static void operators(void)
 	is("a@b.test", "u%far.test@home.test", "default smtp:[hub.test]:2525 u@far.test routed");
 	is("a@b.test", "far.test!u@home.test", "default smtp:[hub.test]:2525 u@far.test routed");
 	is("a@b.test", "u@far.test@home.test", "default smtp:[hub.test]:2525 u@far.test routed");
-	is("a@b.test", "u%v@home.test@home.test", "default smtp:[hub.test]:2525 u@v routed");
+	is("a@b.test", "u%v@home.test@home.test",
+	    "default smtp:[hub.test]:2525 u@v.example.com routed");
 	is("a@b.test", "u%far.test@relay.test",
 	    "relay relay:[hub.test]:2525 u%far.test@relay.test routed");
 	is("a@b.test", "u@far.test@relay.test",
