@@ -21,6 +21,7 @@ static struct {
 	char *program, *tag;
 	pthread_t main_thread;
 	bool opened, to_stderr, own_tag;
+	enum log_level stderr_from;
 	void (*writer)(const char *tag, str text);
 	struct buf text, clean;
 } lg = {.lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP};
@@ -51,6 +52,7 @@ void log_open(const char *program, bool also_stderr)
 	static bool at_exit;
 	const char *base = strrchr(program, '/');
 
+	out_check();
 	lg.to_stderr = also_stderr;
 	if (!lg.own_tag) {
 		struct buf tag = {0};
@@ -66,6 +68,11 @@ void log_open(const char *program, bool also_stderr)
 	if (!at_exit)
 		atexit(log_finish);
 	at_exit = true;
+}
+
+void log_stderr_from(enum log_level level)
+{
+	lg.stderr_from = level;
 }
 
 void log_reopen(void)
@@ -145,7 +152,7 @@ void log_end(enum log_level level)
 	buf_cstr(&lg.clean, words[level]);
 	log_clean(&lg.clean, str_head(buf_view(&lg.text), TEXT_MAX));
 	text = buf_view(&lg.clean);
-	if (!lg.opened || lg.to_stderr)
+	if (!lg.opened || (lg.to_stderr && level >= lg.stderr_from))
 		to_stderr(text);
 	if (lg.writer)
 		lg.writer(lg.tag, text);

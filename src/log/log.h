@@ -20,6 +20,8 @@ enum log_level {
 /* After conf_load (conf decides where to). program: "smtpd". also_stderr: commands at a terminal.
  */
 void log_open(const char *program, bool also_stderr);
+/* With also_stderr: only messages of this level and worse go there. */
+void log_stderr_from(enum log_level level);
 /* Before conf_load: messages go to stderr as "program: text". */
 void log_early(const char *program);
 void log_reopen(void); /* in a forked child */

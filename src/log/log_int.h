@@ -24,6 +24,7 @@ const char *log_stamp(time_t t);
 
 /* The destination: a socket (postlogd or syslog), or a file. text is clean and has its severity
  * word. */
+void out_check(void); /* fatal when maillog_file may not be what it is */
 void out_open(void);
 void out_reset(void); /* forget what is gathered and the socket: in a child */
 void out_line(const char *tag, enum log_level level, str text);

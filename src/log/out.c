@@ -160,15 +160,29 @@ static bool file_allowed(void)
 	return false;
 }
 
+void out_check(void)
+{
+	if (uses_file() && !file_allowed())
+		log_fatal(
+		    "maillog_file value '%s' does not match any prefix in maillog_file_prefixes",
+		    conf.maillog_file);
+}
+
 /* The log file itself: for commands while the system is down. Never our standard output: that is
- * somebody else's. Nor for whoever runs a set-gid program: it would be the group's file. */
+ * somebody else's. Nor for whoever runs a set-gid program, but root. */
 static int open_file(void)
 {
-	if (getegid() != getgid() || !file_allowed() ||
-	    str_starts(str_of(conf.maillog_file), STR("/dev/")))
+	gid_t group = getegid();
+	int fd;
+
+	if (!file_allowed() || str_starts(str_of(conf.maillog_file), STR("/dev/")) ||
+	    (group != getgid() && (getuid() != 0 || setegid(getgid()) != 0)))
 		return -1;
-	return open(conf.maillog_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+	fd = open(conf.maillog_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
 	    (mode_t)strtoul(conf.maillog_file_permissions, NULL, 8));
+	if (group != getegid() && setegid(group) != 0)
+		abort(); /* cannot be: it is the saved group */
+	return fd;
 }
 
 static void out_close(void)

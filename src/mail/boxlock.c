@@ -101,21 +101,16 @@ int boxlock_try(
 	return r;
 }
 
-int boxlock_take(struct boxlock *l, const char *path, int fd, const char *styles, struct err *err)
+int boxlock_take(struct boxlock *l, const char *path, int fd, unsigned styles, struct err *err)
 {
-	unsigned mask;
 	int r = BUSY;
 
-	if (boxlock_styles(styles, &mask, err) < 0)
-		return -1;
 	for (int i = 0; i < conf.deliver_lock_attempts && r == BUSY; i++) {
 		if (i > 0)
 			sleep((unsigned)conf.deliver_lock_delay);
-		r = boxlock_try(l, AT_FDCWD, path, fd, mask, err);
+		r = boxlock_try(l, AT_FDCWD, path, fd, styles, err);
 	}
-	if (r == BUSY && err)
-		return err_errno(err, err->code, "unable to lock for exclusive access: %s", path);
-	return r;
+	return r == TAKEN ? 0 : -1;
 }
 
 void boxlock_release(struct boxlock *l)

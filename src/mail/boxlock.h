@@ -20,10 +20,10 @@ int boxlock_styles(const char *list, unsigned *styles, struct err *err);
 int boxlock_try(
     struct boxlock *l, int folder, const char *path, int fd, unsigned styles, struct err *err);
 
-/* Takes all locks of styles ("fcntl, dotlock") on the open file. Tries deliver_lock_attempts times
+/* Takes all locks of styles on the open file. Tries deliver_lock_attempts times
  * with deliver_lock_delay between. -1 and err: nothing is locked. Sleeps: not on the loop (run it
  * in the thread pool). */
-int boxlock_take(struct boxlock *l, const char *path, int fd, const char *styles, struct err *err);
+int boxlock_take(struct boxlock *l, const char *path, int fd, unsigned styles, struct err *err);
 /* Ends them (closing the file would end all but the dotlock too). */
 void boxlock_release(struct boxlock *l);
 

@@ -43,9 +43,10 @@ static int check_dir(const char *dir, struct err *err)
 	if (ok)
 		return 0;
 	return err_set(err,
-	    "unauthorized configuration directory name: %.200s; list it in "
-	    "alternate_config_directories in " POSTERN_CONF_DIR "/main.cf",
-	    dir);
+	    "unauthorized configuration directory name: %.200s: specify "
+	    "\"alternate_config_directories = %.200s\" or "
+	    "\"multi_instance_directories = %.200s\" in " POSTERN_CONF_DIR "/main.cf",
+	    dir, dir, dir);
 }
 
 const char *conf_dir(void)

@@ -120,27 +120,12 @@ static void make_data(void)
 		log_warn("group or other writable: %s", conf.data_directory);
 }
 
-/* postlogd makes the file as the mail owner or root; its directory is the administrator's. */
-static void check_log_file(void)
-{
-	str file = str_of(conf.maillog_file), rest = str_of(conf.maillog_file_prefixes), prefix;
-
-	if (file.n == 0)
-		return;
-	while (str_word(&rest, ", \t\r\n", &prefix))
-		if (str_starts(file, prefix))
-			return;
-	log_fatal("maillog_file '%s' does not match any prefix in '%s'", conf.maillog_file,
-	    conf.maillog_file_prefixes);
-}
-
 void check_system(void)
 {
 	check_hostname();
 	check_accounts();
 	check_config_file("main.cf");
 	check_config_file("master.cf");
-	check_log_file();
 	check_programs();
 	make_queue();
 	make_data();

@@ -70,7 +70,10 @@ static void open_log(void)
 {
 	struct buf tag = {0};
 
+	/* Good news is for people, not for the mail that cron makes of what it reads. */
 	log_open("postfix-script", true);
+	if (!isatty(STDERR_FILENO))
+		log_stderr_from(LOG_LEVEL_WARN);
 	buf_printf(&tag, "%s/postfix-script", conf.syslog_name);
 	log_tag(buf_text(&tag));
 	buf_free(&tag);
@@ -87,6 +90,13 @@ static void check_user(void)
 		return;
 	log_error("to submit mail, use the Postfix sendmail command");
 	log_fatal("the postfix command is reserved for the superuser");
+}
+
+static void usage(const char *name)
+{
+	log_fatal("unknown command: '%s'. Usage: postfix start (or stop, reload, abort, flush, "
+		  "check, status, set-permissions, upgrade-configuration, logrotate)",
+	    name);
 }
 
 static void unused_descriptors(void)
@@ -118,10 +128,10 @@ int main(int argc, char **argv)
 	if (conf_load(NULL, &err) < 0)
 		log_fatal("%s", err.text);
 	open_log();
-	if (action == NULL || (control.nargs > 0 && !action->has_arguments))
-		log_fatal("usage: postfix start (or stop, reload, abort, flush, check, status, "
-			  "logrotate, "
-			  "set-permissions, upgrade-configuration)");
+	if (action == NULL)
+		usage(argv[optind]);
+	if (control.nargs > 0 && !action->has_arguments)
+		log_fatal("%s takes no arguments", action->name);
 	check_user();
 	setenv("MAIL_CONFIG", conf_dir(), 1);
 	return action->run();

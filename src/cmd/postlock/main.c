@@ -13,7 +13,7 @@
 static void usage(void)
 {
 	log_fatal_status(
-	    EX_TEMPFAIL, "usage: postlock [-c config_dir] [-l lock_style] [-v] file command...");
+	    EX_TEMPFAIL, "usage: postlock [-c config_dir] [-l lock_style] [-v] folder command...");
 }
 
 static int run(char **argv)
@@ -38,6 +38,7 @@ int main(int argc, char **argv)
 	const char *style = NULL;
 	struct boxlock lock;
 	struct err err;
+	unsigned styles;
 	int c, fd, status;
 
 	argv[0] = "postlock"; /* for getopt's messages */
@@ -57,13 +58,16 @@ int main(int argc, char **argv)
 	if (conf_load(NULL, &err) < 0)
 		log_fatal_status(EX_TEMPFAIL, "%s", err.text);
 	log_open("postlock", true);
+	style = style ? style : conf.mailbox_delivery_lock;
+	if (boxlock_styles(style, &styles, &err) < 0)
+		log_fatal_status(EX_TEMPFAIL,
+		    "unknown mailbox_delivery_lock value \"%s\" in \"%s\"", style, style);
 	fd = open(argv[optind], O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		log_fatal_status(EX_TEMPFAIL, "open file %s: cannot open file: %s", argv[optind],
-		    strerror(errno));
-	if (boxlock_take(
-		&lock, argv[optind], fd, style ? style : conf.mailbox_delivery_lock, &err) < 0)
-		log_fatal_status(EX_TEMPFAIL, "%s", err.text);
+		log_fatal_status(EX_TEMPFAIL, "open file %s: cannot %s: %s", argv[optind],
+		    errno == ENOENT ? "create file exclusively" : "open file", strerror(errno));
+	if (boxlock_take(&lock, argv[optind], fd, styles, &err) < 0)
+		log_fatal_status(EX_TEMPFAIL, "open file %s: %s", argv[optind], err.text);
 	status = run(argv + optind + 1);
 	boxlock_release(&lock);
 	return status;

@@ -107,10 +107,12 @@ int main(int argc, char **argv)
 	buf_printf(&own, "%s/postlog", conf.syslog_name);
 	log_tag(tag ? tag : buf_text(&own));
 	buf_free(&own);
-	log_open("postlog", true);
+	log_open("postlog", isatty(STDERR_FILENO));
 	if (optind < argc)
 		log_words(argv + optind);
 	else
 		log_input();
+	if (level >= LOG_LEVEL_FATAL)
+		sleep(1); /* as after every fatal error: what failed is not repeated in a rush */
 	return 0;
 }

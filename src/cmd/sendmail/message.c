@@ -269,7 +269,7 @@ static void put_envelope(struct submission *s, struct drop *d)
 		struct ipc_env_attr a = {.name = STR("verp_delimiters"), .value = str_of(o->verp)};
 		drop_put(d, MSG_ENV_ATTR, &a);
 	}
-	if (o->verify || o->verbose > 0) {
+	if (o->verify || o->verbose == 1) {
 		struct ipc_env_attr a = {
 		    .name = STR("trace"), .value = str_of(o->verify ? "report" : "yes")};
 		drop_put(d, MSG_ENV_ATTR, &a);
@@ -310,7 +310,7 @@ int message_submit(const struct options *o)
 	status = drop_commit(d, NULL, &text);
 	if (status != EX_OK)
 		refuse(&s, text.n ? buf_text(&text) : "mail could not be queued");
-	if (o->verify || o->verbose > 0)
+	if (o->verify || o->verbose == 1)
 		tell_about_report(&s);
 	free(s.rcpts);
 	buf_free(&text);

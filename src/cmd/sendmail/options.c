@@ -46,13 +46,24 @@ static void set_queue(struct options *o, const char *arg)
 	o->flush_site = arg[0] == 'R' ? arg + 1 : NULL;
 }
 
-static void set_verp(struct options *o, const char *arg)
+static void set_verp(struct options *o, const char *delims)
 {
-	if (arg[0] != 'V')
-		return; /* -X file: a log that we do not write */
-	o->verp = arg[1] ? arg + 1 : conf.default_verp_delimiters;
+	o->verp = *delims ? delims : conf.default_verp_delimiters;
 	if (verp_delims_error(str_of(o->verp), conf.verp_delimiter_filter))
 		fail("-V requires two characters from %s", conf.verp_delimiter_filter);
+}
+
+/* Before the envelope ID had it, -V was what -XV is now; two characters are taken so. joined: they
+ * belong to -V itself, else the argument is one of its own and comes next. */
+static void set_old_verp(struct options *o, const char *arg, bool joined)
+{
+	const char *delims = joined ? arg : "";
+
+	log_warn(
+	    "option -V%s is deprecated with Postfix 2.3; specify -XV%s instead", delims, delims);
+	set_verp(o, delims);
+	if (!joined)
+		optind--;
 }
 
 static void set_old(struct options *o, const char *arg)
@@ -122,7 +133,7 @@ static void set_envid(struct options *o, const char *arg)
 		log_warn("bad syntax in -V option value -- ignored");
 }
 
-static void set_one(struct options *o, int c, const char *arg, const char *program)
+static void set_one(struct options *o, int c, const char *arg, char **argv)
 {
 	switch (c) {
 	case 'b':
@@ -168,16 +179,20 @@ static void set_one(struct options *o, int c, const char *arg, const char *progr
 		o->from_header = true;
 		break;
 	case 'V':
-		set_envid(o, arg);
+		if (strlen(arg) == 2)
+			set_old_verp(o, arg, arg != argv[optind - 1]);
+		else
+			set_envid(o, arg);
 		break;
 	case 'v':
 		o->verbose++;
 		break;
 	case 'X':
-		set_verp(o, arg);
+		if (arg[0] == 'V') /* -X file: a log that we do not write */
+			set_verp(o, arg + 1);
 		break;
 	case '?':
-		fail("usage: %s [options]", program);
+		fail("usage: %s [options]", argv[0]);
 	default:
 		break; /* -A -C (taken before) -c -e -h -L -m -n -p -U -x: nothing to do here */
 	}
@@ -207,7 +222,6 @@ static void check(const struct options *o)
 	    [MODE_ALIASES] = "alias initialization mode",
 	    [MODE_DAEMON] = "daemon mode",
 	    [MODE_SMTP] = "stand-alone mode",
-	    [MODE_FLUSH] = "flush queue mode",
 	    [MODE_IGNORE] = NULL,
 	};
 
@@ -215,6 +229,10 @@ static void check(const struct options *o)
 		fail("-t option cannot be used with -bv");
 	if (o->from_header && o->mode != MODE_MAIL && o->mode != MODE_IGNORE)
 		fail("-t can be used only in delivery mode");
+	if (o->nrcpts > 0 && o->mode == MODE_FLUSH)
+		fail("%s requires no recipient", o->flush_id	 ? "flush queue_id"
+						 : o->flush_site ? "flush site"
+								 : "flush queue mode");
 	if (o->nrcpts > 0 && no_recipient[o->mode])
 		fail("%s requires no recipient", no_recipient[o->mode]);
 	if (o->flush && o->mode == MODE_DAEMON)
@@ -228,7 +246,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	opterr = 1;
 	optind = 0; /* from the start again */
 	while ((c = getopt(argc, argv, letters)) > 0)
-		set_one(o, c, optarg ? optarg : "", argv[0]);
+		set_one(o, c, optarg ? optarg : "", argv);
 	/* The queue manager has its own interval. */
 	if (o->interval && o->mode != MODE_DAEMON)
 		o->mode = MODE_IGNORE;

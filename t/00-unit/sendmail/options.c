@@ -90,6 +90,9 @@ static void test_modes(void)
 	is_refused("-bd a", "daemon mode requires no recipient");
 	is_refused("-bs a", "stand-alone mode requires no recipient");
 	is_refused("-q a", "flush queue mode requires no recipient");
+	is_refused("-qIabc a", "flush queue_id requires no recipient");
+	is_refused("-qRx.test a", "flush site requires no recipient");
+	is_refused("-Vab a", "-V requires two characters from -=+");
 	is_refused("-bs -t", "-t can be used only in delivery mode");
 	is_refused("-y a", "usage: sendmail [options]");
 	is_refused("-bv -t", "-t option cannot be used with -bv");
@@ -99,10 +102,10 @@ static void test_values(void)
 {
 	struct options o;
 
-	ok(parse(&o, "-f me@x -F Name -t -i -G -v -v -N success,delay -R hdrs -V id a b"), "many");
+	ok(parse(&o, "-f me@x -F Name -t -i -G -v -v -N success,delay -R hdrs -V id7 a b"), "many");
 	is_cstr(o.sender, "me@x", "-f");
 	is_cstr(o.full_name, "Name", "-F");
-	is_cstr(o.envid, "id", "-V");
+	is_cstr(o.envid, "id7", "-V");
 	ok(o.from_header && o.dot_is_data && o.gateway && o.verbose == 2, "-t -i -G -v");
 	is_int(o.notify, DSN_NOTIFY_SUCCESS | DSN_NOTIFY_DELAY, "-N");
 	is_int(o.ret, DSN_RET_HDRS, "-R");
@@ -123,6 +126,11 @@ static void test_values(void)
 	ok(parse(&o, "-- -f a") && o.nrcpts == 2 && !o.sender, "-- ends the options");
 	ok(parse(&o, "-XV a"), "-XV");
 	is_cstr(o.verp, "+=", "default delimiters");
+	ok(parse(&o, "-V -f s@x a") && o.nrcpts == 1 && !o.envid,
+	    "-V as it was before the envelope ID");
+	is_cstr(o.verp, "+=", "default delimiters");
+	is_cstr(o.sender, "s@x", "and the option behind it");
+	ok(parse(&o, "-V-+ a") && !strcmp(o.verp, "-+"), "with delimiters");
 	ok(parse(&o, "-qIABC") && !strcmp(o.flush_id, "ABC"), "-qI");
 	ok(parse(&o, "-qRx.test") && !strcmp(o.flush_site, "x.test"), "-qR");
 	ok(parse(&o, "-N never,success -R some -V '' a") && o.notify == 0 && o.ret == 0 && !o.envid,

@@ -32,7 +32,7 @@ def test_check():
                     is_eq(r.returncode, 1, what + " does not start")
                     like(r.stderr, "fatal: .*main.cf: parameter (mail_owner|setgid_group)", "and is named")
         with bare({"maillog_file": "/elsewhere/log"}) as j:
-            like(j.ctl("start").stderr, "fatal: maillog_file '/elsewhere/log' does not match any prefix", "a log file outside of the prefixes")
+            like(j.ctl("start").stderr, "fatal: maillog_file value '/elsewhere/log' does not match any prefix", "a log file outside of the prefixes")
         with bare({"queue_directory": "relative"}) as j:
             is_eq(j.ctl("start").returncode, 1, "a relative queue_directory")
 

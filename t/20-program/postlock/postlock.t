@@ -33,7 +33,7 @@ def test_styles():
             fcntl.lockf(f, fcntl.LOCK_EX)
             r = i.cmd("postlock", "-l", "fcntl", box, "/bin/echo", "no")
             is_eq((r.returncode, r.stdout), (75, ""), "fcntl: somebody else's lock is respected")
-            like(r.stderr, "unable to lock for exclusive access: .*box", "and told")
+            like(r.stderr, "open file .*box: unable to lock for exclusive access: Resource temporarily unavailable", "and told")
             is_eq(i.cmd("postlock", "-l", "flock", box, "/bin/true").returncode, 0, "flock does not care")
         with open(box, "r+") as f:
             fcntl.flock(f, fcntl.LOCK_EX)
