@@ -136,6 +136,7 @@ static void put(struct session *s, struct buf *text, str footer)
 	}
 	if (footer.n)
 		reply_put_footer(&wire, 0, footer);
+	reply_fold(&wire, 0);
 	stream_write(s->io, wire.p, wire.n, session_deadline(s));
 	transcript_out(s, buf_view(&wire), code, dsn);
 	buf_free(&wire);

@@ -221,6 +221,65 @@ void reply_put_footer(struct buf *out, size_t start, str footer)
 	}
 }
 
+/* How much of a text that is longer than room goes first: up to behind a space, or else to a
+ * character's end. */
+static size_t break_at(str text, size_t room)
+{
+	size_t at = room;
+
+	while (at > room / 2 && text.p[at - 1] != ' ')
+		at--;
+	if (at > room / 2)
+		return at;
+	for (at = room; at > room - 3 && ((unsigned char)text.p[at] & 0xc0) == 0x80;)
+		at--;
+	return at;
+}
+
+static void fold_line(struct buf *out, str line)
+{
+	size_t dsn = dsn_valid(str_from(line, 4)), head = 4 + dsn + (dsn > 0), at;
+	size_t room = REPLY_LINE_LIMIT - 2 - head;
+	str text = str_from(line, head), part;
+
+	for (; text.n > room; text = str_from(text, at)) {
+		at = break_at(text, room);
+		part = str_head(text, at);
+		while (part.n && part.p[part.n - 1] == ' ')
+			part.n--;
+		buf_str(out, str_head(line, 3));
+		buf_char(out, '-');
+		buf_str(out, str_head(str_from(line, 4), head - 4));
+		buf_str(out, part);
+		buf_cstr(out, "\r\n");
+	}
+	buf_str(out, str_head(line, head));
+	buf_str(out, text);
+	buf_cstr(out, "\r\n");
+}
+
+void reply_fold(struct buf *out, size_t start)
+{
+	struct buf whole = {0};
+	str rest, line;
+
+	if (out->n - start <= REPLY_LINE_MAX)
+		return;
+	buf_str(&whole, str_from(buf_view(out), start));
+	buf_cut(out, start);
+	rest = buf_view(&whole);
+	while (rest.n && str_split(&rest, '\n', &line)) {
+		line.n -= line.n && line.p[line.n - 1] == '\r';
+		if (line.n <= REPLY_LINE_MAX - 2) {
+			buf_str(out, line);
+			buf_cstr(out, "\r\n");
+		} else {
+			fold_line(out, line);
+		}
+	}
+	buf_free(&whole);
+}
+
 bool reply_split(str full, int *code, str *dsn, str *text)
 {
 	bool more;

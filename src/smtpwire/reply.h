@@ -45,6 +45,12 @@ void reply_put(struct buf *out, int code, const char *dsn, str text, bool utf8);
  * far becomes a continuation; a footer beginning with \c is joined to the last line without a
  * break. */
 void reply_put_footer(struct buf *out, size_t start, str footer);
+/* Breaks lines of the replies in out from start on that are longer than REPLY_LINE_MAX, which
+ * clients are known to cut: at spaces, into lines that every client must take (RFC 5321 4.5.3.1.5),
+ * with the same code and dsn. Shorter ones stay in one piece, as administrators know them, though
+ * RFC 5321 would have them broken at 512. */
+#define REPLY_LINE_LIMIT 512 /* with code and CRLF */
+void reply_fold(struct buf *out, size_t start);
 /* Splits a ready reply "550 5.7.1 text" (milter, policy, access table): code, dsn ("" when absent),
  * text. False when it does not begin with a code of class 2 to 5 and a space, dash or the end. */
 bool reply_split(str full, int *code, str *dsn, str *text);

@@ -111,12 +111,12 @@ def test_attributes():
 
 def test_answers():
     ANSWERS.update({"no": "REJECT 5.7.9 go away", "grey": "DEFER_IF_PERMIT 4.2.0 greylisted", "class": "reject_unauth_destination, reject", "table": "check_sender_access inline:{x=y}",
-                    "policy": "check_policy_service " + SERVER.name, "odd": "FROBNICATE it", "ok": "OK", "empty": "", "utf8": b"action=REJECT \xff\n\n", "long": "REJECT " + "x" * 5000,
+                    "policy": "check_policy_service " + SERVER.name, "odd": "FROBNICATE it", "ok": "OK", "empty": "", "utf8": b"action=REJECT \xff\n\n", "long": "REJECT " + "x" * 1900,
                     "prepend": "PREPEND X-Policy: " + "y" * 900, "hold": "HOLD", "bcc1": "BCC one@far.test", "bcc2": "BCC two@far.test", "bcc3": "BCC one@far.test"})
     for rcpt, want in (("no", "554 5.7.9 <no@far.test>: Recipient address rejected: go away"), ("grey", "450 4.2.0 <grey@far.test>: Recipient address rejected: greylisted"),
                        ("class", "554 5.7.1 <class@far.test>: Recipient address rejected: Access denied"), ("table", "451 4.3.5 Server configuration error"),
                        ("policy", "451 4.3.5 Server configuration error"), ("odd", "451 4.3.5 Server configuration error"), ("empty", "250 2.1.5 Ok"),
-                       ("utf8", "451 4.3.5 <utf8@far.test>: Recipient address rejected: Server configuration problem"), ("long", "554 5.7.1 <long@far.test>: Recipient address rejected: " + "x" * 5000)):
+                       ("utf8", "451 4.3.5 <utf8@far.test>: Recipient address rejected: Server configuration problem"), ("long", "554 5.7.1 <long@far.test>: Recipient address rejected: " + "x" * 1900)):
         is_eq(at_rcpt("rcpt", rcpt + "@far.test").text, want, "answer: " + str(ANSWERS[rcpt])[:40])
     GW.wait_log(r"warning: unknown smtpd restriction: \"FROBNICATE\"")
     GW.wait_log(r"warning: policy server %s: its answer has an empty action" % re.escape(SERVER.name))
@@ -142,6 +142,19 @@ def test_answers():
     wait_until(lambda: sorted(r for m in SINK.messages if m.header("Subject") == ["copies"] for r in m.rcpts) == copies, "each gets a copy")
     ok(True, "each gets one copy")
     is_eq(len(GW.find_log(r": hold: RCPT from .*<hold@far\.test>: Recipient address triggers HOLD action")), 1, "held once")
+
+
+def test_long():
+    text = " ".join("word%d" % i for i in range(5000))
+    ANSWERS["long"] = "REJECT " + text
+    with Client(PORTS["rcpt"]) as c:
+        c.ehlo()
+        c.cmd("MAIL FROM:<a@client.test>")
+        r = c.cmd("RCPT TO:<long@far.test>")
+        ok(r.code == 554 and len(r.lines) > 50, "a text that is long becomes a reply of many lines")
+        is_eq([l for l in r.lines if len(l) > 512 - 6 or not l.startswith("5.7.1 ")], [], "none is longer than a client must take")
+        is_eq(" ".join(l[6:] for l in r.lines), "<long@far.test>: Recipient address rejected: " + text, "nothing is lost")
+        is_eq(c.cmd("RCPT TO:<fine@far.test>").code, 250, "the session goes on")
 
 
 def test_connections():
@@ -256,4 +269,4 @@ with GW:
     os.chmod(GW.dir, 0o755)
     GW.write_config()
     GW.start()
-    run(test_attributes, test_answers, test_connections, test_restart, test_failures, test_babble, test_crowd, test_memory, test_configuration)
+    run(test_attributes, test_answers, test_long, test_connections, test_restart, test_failures, test_babble, test_crowd, test_memory, test_configuration)

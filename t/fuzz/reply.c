@@ -35,10 +35,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_clear(&out);
 	reply_put(&out, 550, "5.7.1", in, false);
 	reply_put_footer(&out, 0, in);
+	reply_fold(&out, 0);
 	if (out.n < 2 || out.p[out.n - 1] != '\n')
 		abort();
 	for (rest = buf_view(&out); rest.n && str_split(&rest, '\n', &line);)
-		if (line.n < 5 || memcmp(line.p, "550", 3) || (line.p[3] != '-') != (rest.n == 0))
+		if (line.n < 5 || memcmp(line.p, "550", 3) || (line.p[3] != '-') != (rest.n == 0) ||
+		    line.n + 1 > REPLY_LINE_MAX)
 			abort();
 	reply_split(in, &code, &dsn, &text);
 	smtp_cmd_split(in, &cmd);

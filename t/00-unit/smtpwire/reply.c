@@ -1,6 +1,7 @@
 #include "smtpwire/reply.h"
 
 #include "../../lib/tap.h"
+#include "mail/addr.h"
 
 static enum reply_state feed(struct reply *r, const char *text)
 {
@@ -137,6 +138,66 @@ static void test_footer(void)
 	buf_free(&b);
 }
 
+/* Lines of the folded reply, which must be as long as they may be at most; *joined: their texts. */
+static int folded(const char *dsn, str text, const char *footer, struct buf *joined)
+{
+	struct buf out = {0};
+	str rest, line;
+	int n = 0, bad = 0;
+
+	buf_clear(joined);
+	buf_cstr(&out, "250 before\r\n");
+	reply_put(&out, 550, dsn, text, true);
+	if (footer)
+		reply_put_footer(&out, 12, str_of(footer));
+	reply_fold(&out, 12);
+	bad += !str_starts(buf_view(&out), STR("250 before\r\n550"));
+	rest = str_from(buf_view(&out), 12);
+	for (; rest.n && str_split(&rest, '\n', &line); n++) {
+		size_t head = 4 + (dsn ? strlen(dsn) + 1 : 0);
+
+		bad += line.n + 1 > (n || rest.n ? REPLY_LINE_LIMIT : REPLY_LINE_MAX) ||
+		       line.p[line.n - 1] != '\r';
+		bad += memcmp(line.p, "550", 3) != 0 || line.p[3] != (rest.n ? '-' : ' ');
+		bad += dsn && memcmp(line.p + 4, dsn, strlen(dsn)) != 0;
+		bad += !utf8_valid(line);
+		buf_str(joined, str_head(str_from(line, head), line.n - head - 1));
+	}
+	buf_free(&out);
+	return bad ? -1 : n;
+}
+
+static void test_fold(void)
+{
+	struct buf text = {0}, joined = {0};
+
+	for (int i = 0; i < 50000; i++)
+		buf_char(&text, 'x');
+	is_int(folded("5.7.1", str_head(buf_view(&text), 2036), NULL, &joined), 1, "2048 bytes");
+	is_int(folded("5.7.1", str_head(buf_view(&text), 2037), NULL, &joined), 5, "2049");
+	is_int(folded("5.7.1", buf_view(&text), NULL, &joined), 100, "a word of 50,000");
+	is_str(buf_view(&joined), buf_view(&text), "nothing is lost");
+	ok(folded(NULL, buf_view(&text), NULL, &joined) > 0, "without an enhanced code");
+	is_str(buf_view(&joined), buf_view(&text), "nothing is lost");
+	is_int(folded("5.7.1", str_head(buf_view(&text), 400), "\\c and more of it, much more",
+		   &joined),
+	    1, "a footer behind it");
+	is_int(folded("5.7.1", str_head(buf_view(&text), 2030), "\\c and more of it, much more",
+		   &joined),
+	    5, "a footer that makes the line too long");
+	buf_clear(&text);
+	for (int i = 0; i < 1000; i++)
+		buf_cstr(&text, i % 10 ? "w\303\266rter" : " ");
+	ok(folded("5.7.1", buf_view(&text), NULL, &joined) > 10, "words");
+	buf_clear(&text);
+	for (int i = 0; i < 1000; i++)
+		buf_cstr(&text, "\342\202\254");
+	ok(folded("5.7.1", buf_view(&text), NULL, &joined) > 5, "no character is broken");
+	is_str(buf_view(&joined), buf_view(&text), "nothing is lost");
+	buf_free(&text);
+	buf_free(&joined);
+}
+
 static void test_split(void)
 {
 	int code;
@@ -163,5 +224,6 @@ int main(void)
 	test_write();
 	test_footer();
 	test_split();
+	test_fold();
 	return done();
 }
