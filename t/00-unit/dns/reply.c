@@ -195,6 +195,16 @@ static void negative(void)
 	is_int(parse("no.test", DNS_A, &r), 0, "no such name");
 	is_int(r.rcode, DNS_RCODE_NXDOMAIN, "says the code");
 	is_int(r.result.negative_ttl, 60, "for a minute");
+	head(0x8183, 0, 1, "no.test", DNS_A);
+	record("test", DNS_SOA, 3600);
+	name("ns.test");
+	name("hostmaster.test");
+	put(8, 1);
+	put(8, 2);
+	put(4, 30);
+	end();
+	is_int(parse("no.test", DNS_A, &r), 0, "a shorter time in the record");
+	is_int(r.result.negative_ttl, 30, "is the one that counts");
 }
 
 static void many(void)

@@ -286,6 +286,7 @@ static void milters(void)
 static void idle(void)
 {
 	struct ipc_pool *p = ipc_pool_new("public/cleanup", 2);
+	struct ipc_cleanup_end end;
 	struct stream *s[3];
 	struct err err;
 	bool fresh;
@@ -302,6 +303,11 @@ static void idle(void)
 	co_sleep((conf.ipc_idle + 1) * 1000);
 	s[0] = ipc_pool_get(p, false, &fresh, deadline_in(1000), &err);
 	ok(s[0] && fresh, "idle ones were closed");
+	ipc_send_now(s[0], MSG_CLEANUP_END, &end, deadline_in(5000));
+	is_int(stream_wait_input(s[0], deadline_in(5000)), WAIT_OK, "a service talks unasked");
+	ipc_pool_put(p, s[0]);
+	s[0] = ipc_pool_get(p, false, &fresh, deadline_in(1000), &err);
+	ok(s[0] && fresh, "that would be taken for the next answer: it is not used again");
 	ipc_pool_drop(p, s[0]);
 	ipc_pool_free(p);
 }

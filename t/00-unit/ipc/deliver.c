@@ -169,6 +169,23 @@ static void requests(void)
 	    "content that cannot be read");
 }
 
+/* Nobody would record the result: the next queue manager has the message delivered. */
+static void nobody_waits(void)
+{
+	struct stream *before = conn;
+	struct ipc_msg m;
+	struct err err;
+
+	conn = stream_connect_unix("private/agent", deadline_in(5000), &err);
+	is_int(ipc_expect(conn, MSG_DELIVER_READY, &m, deadline_in(5000), &err), WAIT_OK, "ready");
+	*seen = 0;
+	request("deliver", 0, "file", "");
+	stream_free(conn);
+	conn = before;
+	ask("missing", 0, "missing", ""); /* comes behind it */
+	is_cstr(seen, "", "a request of a queue manager that has gone is not begun");
+}
+
 static void filters(void)
 {
 	struct maps *maps;
@@ -330,6 +347,7 @@ static void run(void *arg)
 	fakeservice_start(&service);
 	reconnect();
 	requests();
+	nobody_waits();
 	filters();
 	malformed();
 	stream_free(conn);

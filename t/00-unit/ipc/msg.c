@@ -151,7 +151,9 @@ static void bad_heads(void)
 	is_int(take("\xb5\x01\x10\x00\xff\xff\xff\xff", 8, &err), -1, "huge length");
 	ok(strstr(err.text, "ENV_SENDER") != NULL, "the error names the message");
 	is_int(take("\xb5\x01\xff\xff\x00\x00\x00\x00", 8, &err), -1, "unknown type");
-	is_int(take("\xb5\x01\x42\x00\x01\x00\x00\x00x", 9, &err), -1, "too long");
+	is_int(take("\xb5\x01\x42\x00\x01\x00\x00\x00x", 9, &err), -1, "too short");
+	is_int(take("\xb5\x01\x43\x00\x01\x00\x00\x00x", 9, &err), -1, "too long");
+	ok(strstr(err.text, "CLEANUP_END: 1 bytes too long") != NULL, "the error says so");
 	is_int(take(NULL, 0, &err), 1, "nothing");
 	is_cstr(ipc_name((enum msg)9999), "unknown message", "unknown name");
 }

@@ -31,7 +31,7 @@ static int count(const char *what)
 
 /* --- the server: answers "action=<connection> <request on it>", or as script says */
 
-static int connections, requests, open_now;
+static int connections, requests, open_now, open_most;
 static const char *script; /* NULL: the normal answer; "": closes; "silence" */
 static int script_after;   /* requests of a connection that are answered normally */
 static struct buf last;	   /* request */
@@ -74,7 +74,8 @@ static void converse(struct stream *s)
 
 static void serve(struct stream *s)
 {
-	open_now++;
+	if (++open_now > open_most)
+		open_most = open_now;
 	converse(s);
 	open_now--;
 }
@@ -96,6 +97,7 @@ static void begin(struct policy_settings set)
 	if (set.try_limit)
 		defaults.try_limit = set.try_limit;
 	defaults.request_limit = set.request_limit;
+	defaults.retry_delay = set.retry_delay;
 	server = policy_server_new(STR("unix:sock"), &defaults, &err);
 	connections = requests = 0;
 	script = NULL;
@@ -266,6 +268,36 @@ static void failures(void)
 	is_cstr(ask(NULL), "2 1", "the rest is no answer to anything");
 }
 
+static void try_again(void *arg)
+{
+	(void)arg;
+	is_cstr(ask(NULL), "5 1", "the second try has a connection of its own");
+}
+
+/* Connections that others keep make room for a second try. */
+static void full(void)
+{
+	struct policy_owner a = {0}, b = {0}, c = {0};
+	struct scope scope;
+
+	begin((struct policy_settings){.retry_delay = 1});
+	ask(&a);
+	ask(&b);
+	open_most = open_now;
+	script = ""; /* the first try fails, and waits for a second */
+	scope_init(&scope);
+	co_start(&scope, "asker", try_again, NULL);
+	while (requests < 3 || open_now > 2)
+		co_sleep(1);
+	script = NULL;
+	is_cstr(ask(&c), "4 1", "meanwhile the last place is taken");
+	scope_join(&scope);
+	is_int(open_most, 3, "never more than allowed are open");
+	policy_release(&a);
+	policy_release(&b);
+	policy_release(&c);
+}
+
 /* A server may close what it was not asked on, at any time. */
 static void closed(void)
 {
@@ -331,6 +363,7 @@ static void test(void *arg)
 	owners();
 	crowd();
 	failures();
+	full();
 	closed();
 	absent(&f);
 	cancelled();

@@ -166,6 +166,32 @@ static void torn_tail(void)
 	free(copy);
 }
 
+/* Whoever guesses the generation cannot put a record into his message: he does not know the salt.
+ */
+static void forged(void)
+{
+	unsigned char *copy = mem_alloc(image_size);
+	struct segment_extent extent;
+	struct record_head h;
+	struct seen seen;
+
+	for (int what = 0; what < 2; what++) {
+		memcpy(copy, image, image_size);
+		if (!record_head_get(copy + refs[2].offset, &h))
+			abort();
+		if (what == 0)
+			h.salt ^= 1;
+		else
+			h.generation ^= 1;
+		record_head_put(copy + refs[2].offset, &h);
+		seen = scan_bytes(copy, image_size, false, &extent);
+		ok(!seen.whole[2] && seen.strange == 0 && seen.damaged == 1,
+		    what == 0 ? "a record with another salt is none" : "or another generation");
+		is_int((long long)extent.records, RECORDS - 1, "all the others are found");
+	}
+	free(copy);
+}
+
 static void flipped_bits(bool closed)
 {
 	size_t flips = 0, good = 0, told = 0, tail = 0;
@@ -323,6 +349,7 @@ static void run(void *arg)
 	(void)arg;
 	make_image();
 	torn_tail();
+	forged();
 	flipped_bits(false);
 	flipped_bits(true);
 	recovery();

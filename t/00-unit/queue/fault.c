@@ -3,6 +3,8 @@
  * was acknowledged. */
 #include "scratch.h"
 
+#include "queue/parts.h"
+
 static struct err err;
 
 static const char *const actions[] = {"ENOSPC", "EIO", "SHORT"};
@@ -280,6 +282,40 @@ static void saving(const char *point)
 	queue_store_close(s);
 }
 
+/* What could not be written comes before what was said since: the last word counts. */
+static void order(void)
+{
+	struct ipc_rcpt_status st = {.kind = RCPT_DEFERRED, .dsn = STR("4.0.0")};
+	struct queue_ref log, file;
+	struct queue_writer *w;
+	struct queue_store *s;
+	struct arena a = {0};
+	struct envelope e;
+
+	scratch_queue();
+	w = queue_writer_new(NULL);
+	scratch_put(w, "AA1", "incoming", 100, 1, &log, &err);
+	scratch_put(w, "AA2", "hold", 100, 1, &file, &err);
+	queue_writer_free(w);
+	s = scratch_open();
+	scratch_faults("queue.status.write EIO\nqueue.file.write EIO");
+	queue_store_status(s, &log, &st);
+	queue_store_status(s, &file, &st);
+	store_status_flush(s); /* it is under way; it fails */
+	st = (struct ipc_rcpt_status){.kind = RCPT_SENT, .dsn = STR("2.0.0")};
+	queue_store_status(s, &log, &st);
+	queue_store_status(s, &file, &st);
+	scratch_sync(s);
+	scratch_faults(NULL);
+	is_int(scratch_sync(s), 0, "order: what could not be written is written later");
+	queue_store_close(s);
+	queue_read_envelope(&log, &e, &a, &err);
+	is_int(e.status[0].kind, RCPT_SENT, "order: the last status counts in the log");
+	queue_read_envelope(&file, &e, &a, &err);
+	is_int(e.status[0].kind, RCPT_SENT, "order: and in a file");
+	arena_free(&a);
+}
+
 static void reading(void)
 {
 	struct queue_writer *w;
@@ -337,6 +373,7 @@ static void run(void *arg)
 	saving("queue.file.open");
 	saving("queue.file.write");
 	saving("queue.file.sync");
+	order();
 	reading();
 }
 
