@@ -12,14 +12,18 @@
 
 #define TICK_MS	    50	   /* how often c-ares may look for questions without an answer */
 #define WAIT_MAX_MS 120000 /* c-ares gives up long before */
+/* c-ares asks from one port for as long as a channel lives. Whoever sends forged replies must not
+ * have the time to find it (RFC 5452 9.2). */
+#define QUESTIONS_MAX 100
 
-/* The servers as of one state of resolv.conf. */
+/* The servers as of one state of resolv.conf, asked from one port. */
 struct channel {
 	ares_channel ares;
 	uv_loop_t *loop;
 	unsigned version;
 	size_t asking; /* questions without an answer yet */
-	bool retired;  /* resolv.conf has changed: it ends with its last question */
+	size_t asked;  /* so far */
+	bool retired;  /* another one has taken its place: it ends with its last question */
 	bool ending;
 	struct timer tick;
 };
@@ -158,7 +162,7 @@ static struct channel *channel_get(void)
 		current = NULL;
 		socks = NULL;
 	}
-	if (current && current->version == conf->version)
+	if (current && current->version == conf->version && current->asked < QUESTIONS_MAX)
 		return current;
 	ch = channel_new(conf);
 	if (!ch)
@@ -231,6 +235,7 @@ struct dns_ask *dns_ask_start(const char *name, int type)
 	}
 	p = mem_alloc(sizeof(*p));
 	*p = (struct pending){ch, q};
+	ch->asked++;
 	if (ch->asking++ == 0)
 		timer_set(&ch->tick, TICK_MS);
 	ares_send(ch->ares, (unsigned char *)question.p, (int)question.n, on_reply, p);

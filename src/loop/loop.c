@@ -36,6 +36,7 @@ static struct {
 	bool idle_on;
 	struct list deferred;
 	struct scope root;
+	bool stopped; /* loop_stop() */
 	/* deadlines */
 	struct heap dues;
 	size_t weak;
@@ -361,14 +362,27 @@ void loop_init(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* A main coroutine that waits while nothing is left that could wake it: a deadlock, which would
+ * otherwise look like a good end. */
+static void check_end(void)
+{
+#ifdef POSTERN_DEBUG
+	if (!lp.stopped && !list_empty(&lp.root.cos))
+		loop_panic("the loop has ended, but the main coroutine waits");
+#endif
+}
+
 void loop_run(void (*main)(void *arg), void *arg)
 {
 	loop_get();
+	lp.stopped = false;
 	co_start(&lp.root, "main", main, arg);
 	uv_run(lp.uv, UV_RUN_DEFAULT);
+	check_end();
 }
 
 void loop_stop(void)
 {
+	lp.stopped = true;
 	uv_stop(loop_get());
 }

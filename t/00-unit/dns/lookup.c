@@ -13,6 +13,8 @@
 
 static int udp, tcp;
 static int asked, asked_tcp; /* read by the test when nothing is under way */
+static in_port_t port;	     /* that was asked from last */
+static int ports;	     /* how often it was another one than before */
 static int retry_count;
 
 static void put16(struct buf *b, unsigned v)
@@ -146,6 +148,8 @@ static void *serve(void *arg)
 		if (!p[0].revents)
 			continue;
 		n = recvfrom(udp, q, sizeof(q), 0, (struct sockaddr *)&from, &len);
+		ports += port != ((struct sockaddr_in *)&from)->sin_port;
+		port = ((struct sockaddr_in *)&from)->sin_port;
 		if (n > 16 && reply_to(str_mem(q, (size_t)n), false, &b))
 			sendto(udp, b.p, b.n, 0, (struct sockaddr *)&from, len);
 		buf_free(&b);
@@ -314,6 +318,36 @@ static void crowds(void *arg)
 	co_sleep(1500); /* what was cancelled ends */
 }
 
+static void open_question(void *arg)
+{
+	struct arena a = {0};
+	struct dns_rr *list;
+	size_t count;
+
+	(void)arg;
+	dns_lookup("silent.test", DNS_A, 0, &a, &list, &count, NULL);
+	arena_free(&a);
+}
+
+/* Who wants to forge a reply has to find the port, also when there is always a question open. */
+static void port_changes(void *arg)
+{
+	struct scope s;
+	int good = 0;
+
+	(void)arg;
+	scope_init(&s);
+	co_start(&s, "question", open_question, NULL);
+	co_yield ();
+	ports = 0;
+	for (int i = 0; i < 400; i++)
+		good += look("good.test", DNS_A, 0) == DNS_OK;
+	is_int(good, 400, "many questions");
+	ok(ports >= 3, "do not come from one port");
+	scope_end(&s);
+	arena_free(&arena);
+}
+
 static void own_sources(void *arg)
 {
 	struct hostaddr *list, a;
@@ -369,6 +403,7 @@ int main(void)
 	start_server();
 	loop_run(lookups, NULL);
 	loop_run(hosts, NULL);
+	loop_run(port_changes, NULL);
 	loop_run(crowds, NULL);
 	loop_run(own_sources, NULL);
 	arena_free(&arena);

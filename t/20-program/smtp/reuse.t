@@ -9,7 +9,7 @@ from tap import is_eq, like, ok, run
 
 
 def test_reuse():
-    with Smtp({"smtp_connection_cache_time_limit": "20s"}, services=["no unix - - n - - smtp -o smtp_connection_cache_on_demand=no",
+    with Smtp({"smtp_connection_cache_time_limit": "40s"}, services=["no unix - - n - - smtp -o smtp_connection_cache_on_demand=no",
                                                                     "dest unix - - n - - smtp -o smtp_connection_cache_destinations=127.0.0.1",
                                                                     "one unix - - n - - smtp -o smtp_connection_reuse_count_limit=1"]) as s:
         s.start()
@@ -34,6 +34,9 @@ def test_reuse():
             send(peer)
             peer.sessions[-1].send("421 4.3.2 idle too long")
             is_eq((send(peer), len(peer.sessions)), ([SENT], 3), "a server that said something meanwhile")
+            peer.sessions[-1].send("421 4.3.2 idle too long")
+            wait_until(lambda: peer.sessions[-1].ended, "the end of a connection on which the server has said something", timeout=10)
+            ok(True, "also when nobody wants to use it")
         for event, reply in (("MAIL", Close), ("MAIL", "421 4.7.0 enough"), ("MAIL", "451 4.7.0 too many messages"), ("RCPT", Close), ("DATA", Close)):
             with Server({event: [None, reply, None]}, caps=[]) as peer:
                 is_eq((send(peer, 2), len(peer.sessions), len(peer.messages)), ([SENT] * 2, 2, 2), "a kept connection that breaks at %s %r: a new one" % (event, reply))
