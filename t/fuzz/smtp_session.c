@@ -4,7 +4,7 @@
  * The first two bytes choose the message and how the server's words are cut; the rest is what it
  * says, whether asked or not. */
 // with: src/smtp/agent.c src/smtp/bestmx.c src/smtp/body.c src/smtp/cache.c src/smtp/chat.c src/smtp/command.c src/smtp/conn.c src/smtp/dial.c src/smtp/edit.c
-// with: src/smtp/extra.c src/smtp/fate.c src/smtp/generic.c src/smtp/hosts.c src/smtp/nexthop.c src/smtp/order.c src/smtp/transaction.c src/smtp/xforward.c
+// with: src/smtp/extra.c src/smtp/fate.c src/smtp/generic.c src/smtp/hosts.c src/smtp/nexthop.c src/smtp/order.c src/smtp/pix.c src/smtp/transaction.c src/smtp/xforward.c
 #include "smtp/smtp.h"
 
 #include "log/log.h"

@@ -253,6 +253,28 @@ static void moving(const char *point, const char *action)
 	queue_store_close(s);
 }
 
+/* A message that was refused may lie in the log, whole, and the segment's end may be unknown: it is
+ * no mail all the same. Its client sends it again. */
+static void refused(void)
+{
+	struct queue_writer *w;
+	struct queue_store *s;
+	struct queue_ref ref;
+
+	scratch_queue();
+	w = queue_writer_new(NULL);
+	scratch_put(w, "AA1", "incoming", 100, 1, &ref, &err);
+	scratch_faults("queue.log.sync EIO\nqueue.segment.write EIO");
+	is_int(scratch_put(w, "AA2", "incoming", 100, 1, &ref, &err), -1, "refused: not synced");
+	scratch_faults(NULL);
+	is_int(scratch_put(w, "AA3", "incoming", 100, 1, &ref, &err), 0, "refused: the next is");
+	queue_writer_free(w);
+	s = scratch_open();
+	ok(scratch_find("AA1") && scratch_find("AA3"), "refused: what was promised is found");
+	ok(!scratch_find("AA2"), "refused: what was not is no mail");
+	queue_store_close(s);
+}
+
 /* What is damaged may be all that somebody has of his mail. */
 static void saving(const char *point)
 {
@@ -373,6 +395,7 @@ static void run(void *arg)
 	saving("queue.file.open");
 	saving("queue.file.write");
 	saving("queue.file.sync");
+	refused();
 	order();
 	reading();
 }
