@@ -275,10 +275,33 @@ static bool for_postlog(enum kind kind)
 	return kind == OUT_POSTLOG || kind == OUT_NONE;
 }
 
+static void drop_sent(size_t n)
+{
+	size_t bytes;
+
+	if (n == 0)
+		return;
+	bytes = out.ends[n - 1];
+	buf_drop(&out.bytes, bytes);
+	for (size_t i = n; i < out.nends; i++)
+		out.ends[i - n] = out.ends[i] - bytes;
+	out.nends -= n;
+}
+
+static int write_file(void)
+{
+	int r = file_write_all(out.fd, out.bytes.p, out.bytes.n);
+
+	drop_sent(out.nends);
+	return r;
+}
+
 static void reconnect(void)
 {
 	enum kind before = out.kind;
 
+	if (before == OUT_FILE)
+		write_file();
 	out_close();
 	out.tried_us = clock_mono_us();
 	if (!(uses_file() &&
@@ -356,27 +379,6 @@ static int send_batch(size_t *first)
 	for (int i = 0; i < sent; i++)
 		*first += count[i];
 	return sent < 0 ? -1 : 0;
-}
-
-static void drop_sent(size_t n)
-{
-	size_t bytes;
-
-	if (n == 0)
-		return;
-	bytes = out.ends[n - 1];
-	buf_drop(&out.bytes, bytes);
-	for (size_t i = n; i < out.nends; i++)
-		out.ends[i - n] = out.ends[i] - bytes;
-	out.nends -= n;
-}
-
-static int write_file(void)
-{
-	int r = file_write_all(out.fd, out.bytes.p, out.bytes.n);
-
-	drop_sent(out.nends);
-	return r;
 }
 
 static bool wait_writable(int64_t until_us)

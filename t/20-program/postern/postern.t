@@ -54,6 +54,18 @@ def test_bad_configuration():
         is_eq(i.ctl("start").returncode, 1, "no main.cf")
 
 
+def test_first_lines():
+    with Instance(services=["absent unix - - n - - nosuchprogram"]) as i:
+        i.start()
+        i.wait_log("daemon started")
+        like(i.log(), r"warning: services whose program is not in \S+ are not available: absent \(nosuchprogram\)", "what master says before the log daemon runs")
+        ok("were lost" not in i.log(), "no line is lost")
+        i.stop()
+    with bare() as i:
+        like(i.ctl("nonsense").stderr, r"fatal: unknown command: 'nonsense'\. Usage: postfix start \(or stop, reload", "an unknown command is named")
+        is_eq((i.ctl("status").returncode, i.ctl("status").stderr), (1, ""), "what is no error is for terminals only")
+
+
 def test_unknown():
     with bare() as i:
         for args in ((), ("nonsense",), ("start", "extra"), ("-x", "start")):
@@ -90,4 +102,4 @@ def test_set_permissions():
         like(open(os.path.join(i.conf, "main.cf")).read(), "(?m)^mail_name = Other$", "a name=value argument is in main.cf")
 
 
-run(test_check, test_bad_configuration, test_unknown, test_logrotate, test_set_permissions)
+run(test_check, test_bad_configuration, test_first_lines, test_unknown, test_logrotate, test_set_permissions)
