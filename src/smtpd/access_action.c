@@ -75,10 +75,17 @@ static enum outcome act_dunno(struct action *c)
 
 /* --- actions on the message */
 
-/* What a client or HELO rule says of the message can only be kept when it is asked at RCPT. */
+/* What a rule says of the message can only be kept when there is one: a client or HELO rule must be
+ * asked at RCPT; VRFY and ETRN have none. */
 static bool too_early(struct action *c, const char *word)
 {
-	if (conf.smtpd_delay_reject || (c->e->list != LIST_CLIENT && c->e->list != LIST_HELO))
+	if (c->e->etrn.p && strcmp(word, "PREPEND") != 0) {
+		log_warn("access table %s: action %s is unavailable in smtpd_etrn_restrictions",
+		    c->table, word);
+		return true;
+	}
+	if (c->e->s->tx.sender.p &&
+	    (conf.smtpd_delay_reject || (c->e->list != LIST_CLIENT && c->e->list != LIST_HELO)))
 		return false;
 	log_warn("access table %s: with smtpd_delay_reject=no, action %s is always skipped in "
 		 "Client host "
@@ -207,13 +214,13 @@ static enum outcome act_prepend(struct action *c)
 
 	if (too_early(c, "PREPEND"))
 		return OUT_DUNNO;
-	if (str_chr(c->arg, ':') <= 0)
-		log_warn("access table %s: PREPEND entry \"%.*s\" has no header name", c->table,
-		    STR_FMT(c->arg));
-	else if (c->e->list == LIST_END_OF_DATA)
+	if (c->e->list == LIST_END_OF_DATA)
 		log_warn("access table %s: action PREPEND must be used before "
 			 "smtpd_end_of_data_restrictions",
 		    c->table);
+	else if (str_chr(c->arg, ':') <= 0)
+		log_warn("access table %s: PREPEND entry \"%.*s\" has no header name", c->table,
+		    STR_FMT(c->arg));
 	else
 		add(c, &act->prepend, &act->nprepend, &act->prepend_cap);
 	return OUT_DUNNO;

@@ -67,6 +67,7 @@ enum outcome eval_reject_subject(
 
 enum outcome eval_config_error(struct eval *e)
 {
+	e->warn = false;
 	return eval_reject(e, 451, "4.3.5", "Server configuration error");
 }
 
@@ -109,7 +110,7 @@ enum outcome eval_tempfail(struct eval *e, const char *action, int code, const c
 
 enum outcome eval_settle(struct eval *e)
 {
-	if (!e->defer_if_permit || e->s->tx.act.discard)
+	if (!e->defer_if_permit)
 		return OUT_DUNNO;
 	e->warn = false;
 	return refuse(e, e->defer_if_permit);

@@ -103,9 +103,12 @@ static enum outcome run_rule(struct eval *e, const struct rule *r)
 	return r->class ? run_rules(e, r->class) : r->check(e, r);
 }
 
+/* warn_if_reject holds for the next restriction: all of it, when that is a class or what a table
+ * says; and not beyond the end of its list. */
 static enum outcome run_rules(struct eval *e, const struct rules *rules)
 {
 	enum outcome o = OUT_DUNNO;
+	bool outer = e->warn;
 
 	if (e->depth > 20) {
 		log_warn("smtpd restrictions are nested too deeply");
@@ -113,11 +116,14 @@ static enum outcome run_rules(struct eval *e, const struct rules *rules)
 	}
 	e->depth++;
 	for (size_t i = 0; i < rules->n && o == OUT_DUNNO; i++) {
-		bool was_warn = e->warn;
 		o = run_rule(e, &rules->v[i]);
-		if (was_warn)
-			e->warn = false;
+		if (rules->v[i].check != check_warn_if_reject)
+			e->warn = outer;
+		/* Whatever comes, the answer will be "later": nothing more need be asked. */
+		if (o == OUT_DUNNO && e->defer_if_permit && e->defer_if_reject)
+			o = OUT_OK;
 	}
+	e->warn = outer;
 	e->depth--;
 	return o;
 }
@@ -137,6 +143,9 @@ static enum outcome run_list(struct eval *e, enum list_id list)
 {
 	e->list = list;
 	e->warn = false;
+	/* Unlike defer_if_permit it ends with its list. Relay and recipient lists are as one. */
+	if (list != LIST_RELAY && list != LIST_RECIPIENT)
+		e->defer_if_reject = NULL;
 	return run_rules(e, lists[list]);
 }
 
@@ -251,7 +260,8 @@ static enum outcome delayed(struct eval *e)
 
 	if (o != OUT_REJECT && e->s->helo)
 		o = run_list(e, LIST_HELO);
-	return o == OUT_REJECT ? o : judge_sender(e);
+	/* VRFY need not have a sender. */
+	return o == OUT_REJECT || !e->s->tx.sender.p ? o : judge_sender(e);
 }
 
 static enum outcome judge_rcpt(struct eval *e)
@@ -265,9 +275,10 @@ static enum outcome judge_rcpt(struct eval *e)
 		o = delayed(e);
 	else
 		e->defer_if_permit = early_deferral(e->s);
+	e->defer_if_reject = NULL;
 	for (int i = 0; i < 2 && o != OUT_REJECT && !e->s->tx.act.discard; i++)
 		o = run_list(e, lists_in_order[i]);
-	if (o == OUT_REJECT || e->s->tx.act.discard)
+	if (o == OUT_REJECT || e->s->tx.act.discard || e->defer_if_permit)
 		return o;
 	e->list = LIST_RECIPIENT;
 	e->warn = false;
@@ -301,7 +312,10 @@ bool restrict_rcpt(struct session *s)
 	struct evaluation v;
 	struct eval *e;
 
-	if (is_free(s) || is_welcome(s->tx.rcpt))
+	if (is_welcome(s->tx.rcpt))
+		return true;
+	/* What was put off before a message was to be discarded strikes all the same. */
+	if (is_free(s) && (conf.smtpd_delay_reject || !early_deferral(s)))
 		return true;
 	e = begin(&v, s);
 	return end(&v, judge_rcpt(e));
@@ -330,6 +344,8 @@ bool restrict_etrn(struct session *s, str site)
 	e->etrn = site;
 	if (conf.smtpd_delay_reject)
 		o = run_list(e, LIST_CLIENT);
+	else
+		e->defer_if_permit = early_deferral(s);
 	if (o != OUT_REJECT && conf.smtpd_delay_reject && s->helo)
 		o = run_list(e, LIST_HELO);
 	if (o != OUT_REJECT)

@@ -178,25 +178,37 @@ void rules_warn_broken(const struct rule *r)
 		log_warn("unknown smtpd restriction: \"%s\"", r->name);
 }
 
+/* A class without definition is an unknown restriction. */
+static bool class_text(str name, struct buf *text)
+{
+	char *cname = str_dup(name);
+	bool known;
+
+	buf_clear(text);
+	known = conf_get(cname, text) && str_trim(buf_view(text)).n > 0;
+	if (!known)
+		log_warn("restriction class `%s' needs a definition", cname);
+	free(cname);
+	return known;
+}
+
 /* A class may name classes: all names are known before any list is parsed. */
 void rules_setup(void)
 {
 	str rest = str_of(conf.smtpd_restriction_classes), name;
+	struct buf text = {0};
 
 	while (str_word(&rest, ", \t\r\n", &name))
-		htab_set(&classes, name, arena_zero(&forever, sizeof(struct rules)));
+		if (class_text(name, &text))
+			htab_set(&classes, name, arena_zero(&forever, sizeof(struct rules)));
 	rest = str_of(conf.smtpd_restriction_classes);
 	while (str_word(&rest, ", \t\r\n", &name)) {
 		struct rules *r = htab_get(&classes, name);
-		char *cname = str_dup(name);
-		struct buf text = {0};
 
-		if (!conf_get(cname, &text))
-			log_warn("restriction class `%s' is not defined", cname);
-		*r = *rules_parse(buf_text(&text), LIST_RECIPIENT);
-		free(cname);
-		buf_free(&text);
+		if (r && class_text(name, &text))
+			*r = *rules_parse(buf_text(&text), LIST_RECIPIENT);
 	}
+	buf_free(&text);
 }
 
 bool rules_close_relay(const struct rules *l)
