@@ -11,7 +11,7 @@ typedef struct uv_loop_s uv_loop_t;
  * child that goes on with loops). */
 void loop_init(void);
 /* Runs main(arg) as the first coroutine, and the loop until loop_stop() or nothing is left to wait
- * for. */
+ * for. In debug builds it is a panic when main() waits then: nobody can wake it. */
 void loop_run(void (*main)(void *arg), void *arg);
 void loop_stop(void);
 uv_loop_t *loop_uv(void); /* for modules that bring libuv handles of their own (src/dns) */
