@@ -39,20 +39,21 @@ static void check_dsn(struct record *rec, const char *dsn)
 	snprintf(rec->dsn, sizeof rec->dsn, "%c.0.0", class_of(rec->kind));
 }
 
-/* A filter's answer: "code text", success for success only. */
+/* A filter's answer: "code text", success for success only; a code alone leaves the text. */
 static bool use_answer(struct record *rec, str answer)
 {
 	size_t n = dsn_valid(answer);
 	str text = str_trim(str_from(answer, n));
 
-	if (n == 0 || n >= sizeof rec->dsn || text.n == 0 ||
-	    (answer.p[0] == '2') != (rec->kind == RCPT_SENT))
+	if (n == 0 || n >= sizeof rec->dsn || (answer.p[0] == '2') != (rec->kind == RCPT_SENT))
 		return false;
 	set_dsn(rec, str_head(answer, n));
 	if (rec->kind != RCPT_SENT)
 		rec->kind = answer.p[0] == '5' ? RCPT_BOUNCED : RCPT_DEFERRED;
-	buf_clear(&rec->reason);
-	buf_str(&rec->reason, text);
+	if (text.n > 0) {
+		buf_clear(&rec->reason);
+		buf_str(&rec->reason, text);
+	}
 	return true;
 }
 

@@ -143,7 +143,8 @@ static void take_apart(const struct checks *c, enum check_class class, struct ch
 	r->text = str_trim(rest);
 	r->action = find_action(word, c->where);
 	if (r->action == CHECK_NONE)
-		log_warn("unknown command in %s map: %.*s", c->params[class],
+		log_warn("%s command in %s map: %.*s",
+		    c->where == C_CLIENT ? "unsupported" : "unknown", c->params[class],
 		    STR_FMT(buf_view(&r->answer)));
 	else if (!is_good(r, class, c->params[class]))
 		r->action = CHECK_NONE;

@@ -172,8 +172,12 @@ static enum body_result pass(struct sender *s, str wire, bool end)
 		wire = buf_view(&s->lowered);
 	}
 	if (s->fold) {
+		bool before = s->fold->folded;
 		buf_clear(&s->folded);
 		wire_fold_feed(s->fold, wire, &s->folded);
+		if (s->fold->folded && !before)
+			log_info("%.*s: breaking line > %zu bytes with <CR><LF>SPACE",
+			    STR_FMT(s->d->m.queue_id), s->fold->limit);
 		if (end)
 			wire_fold_end(s->fold, &s->folded);
 		wire = buf_view(&s->folded);
@@ -211,9 +215,6 @@ static void choose_stages(struct sender *s)
 	if (longest > 0 && (s->edit || s->d->m.max_line > longest)) {
 		s->fold = &s->fold_state;
 		s->fold_state.limit = longest;
-		if (s->d->m.max_line > longest)
-			log_info("%.*s: breaking line > %zu bytes with <CR><LF>SPACE",
-			    STR_FMT(s->d->m.queue_id), longest);
 	}
 }
 

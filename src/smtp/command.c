@@ -66,7 +66,9 @@ int command_mail(
 		return -1;
 	}
 	buf_char(out, '>');
-	if (caps & EHLO_SIZE)
+	/* What may yet be converted has no known size. */
+	if ((caps & EHLO_SIZE) && ((caps & EHLO_8BITMIME) || conf.disable_mime_output_conversion ||
+				      (m->sender_flags & SENDER_BODY_7BIT)))
 		buf_printf(out, " SIZE=%llu", (unsigned long long)m->size);
 	if ((caps & EHLO_8BITMIME) && body_is_eight_bit(d))
 		buf_cstr(out, " BODY=8BITMIME");

@@ -136,10 +136,18 @@ static void take_caps(struct conn *c, const struct host *h)
 		ehlo_cap(&c->caps, line);
 	log_discarded(discard);
 	c->caps.mask &= ~discard;
+	if (c->caps.bad_size.n && (c->caps.mask & EHLO_SIZE))
+		log_warn("bad EHLO SIZE limit \"%.*s\" from %s",
+		    STR_FMT(str_head(c->caps.bad_size, 100)), c->relay);
+	/* RFC 6531 3.1: one goes with the other. */
+	if ((c->caps.mask & EHLO_SMTPUTF8) && !(c->caps.mask & EHLO_8BITMIME)) {
+		log_info("host %s offers SMTPUTF8 support, but not 8BITMIME", c->namaddr);
+		c->caps.mask |= EHLO_8BITMIME;
+	}
 	if (c->caps.mask & EHLO_XFORWARD)
 		c->xforward = xforward_attrs(c->caps.xforward);
 	/* These point into the reply, which does not last. */
-	c->caps.auth = c->caps.xclient = c->caps.xforward = (str){NULL, 0};
+	c->caps.auth = c->caps.xclient = c->caps.xforward = c->caps.bad_size = (str){NULL, 0};
 }
 
 /* smtp_always_send_ehlo, smtp_never_send_ehlo; c->reply is the greeting. */

@@ -31,7 +31,8 @@ unsigned xforward_attrs(str names)
 	return mask;
 }
 
-/* Addresses of IPv6 carry a prefix, and the origin has words of its own (XFORWARD_README). */
+/* Addresses of IPv6 carry a prefix, and the origin has words of its own (XFORWARD_README). What is
+ * not known is left out. */
 static void put_attr(const struct delivery *d, const struct row *row, struct buf *line)
 {
 	str value = delivery_attr(d, row->attr);
@@ -42,29 +43,35 @@ static void put_attr(const struct delivery *d, const struct row *row, struct buf
 		buf_cstr(&text, "IPV6:");
 	if (str_eq(str_of(row->name), STR("SOURCE")))
 		value = str_eq_nocase(value, STR("local")) ? STR("LOCAL") : STR("REMOTE");
-	if (!str_eq_nocase(value, STR("unknown")))
-		buf_str(&text, value);
-	xattr_put(line, row->name, buf_view(&text));
+	buf_str(&text, value);
+	if (value.n > 0 && !str_eq_nocase(value, STR("unknown")))
+		xattr_put(line, row->name, buf_view(&text));
 	buf_free(&text);
 }
 
 static int send_command(struct conn *c, const struct delivery *d, int command)
 {
-	struct buf line = {0};
+	static const char *const phases[] = {
+	    "sending XFORWARD name/address", "sending XFORWARD protocol/helo_name"};
+	static const char *const what[] = {"name/address", "helo/protocol"};
+	struct buf line = {0}, text = {0};
 	int status = 0;
 
 	for (size_t i = 0; i < ROWS; i++)
 		if (rows[i].command == command && (c->xforward & (1u << i)))
 			put_attr(d, &rows[i], &line);
 	if (line.n > 0) {
-		c->phase = "sending XFORWARD name/address";
+		c->phase = phases[command];
 		chat_put(c, conf.smtp_xforward_timeout, "XFORWARD%s", line.p);
 		status = chat_reply(c, conf.smtp_xforward_timeout);
-		if (status == 0 && c->reply.code / 100 != 2)
-			log_warn(
-			    "%s: XFORWARD was refused: %.100s", c->relay, buf_text(&c->reply.text));
+		if (status == 0 && c->reply.code / 100 != 2) {
+			reply_joined(&c->reply, &text);
+			log_warn("host %s said: %s (in reply to XFORWARD %s command)", c->relay,
+			    buf_text(&text), what[command]);
+		}
 	}
 	buf_free(&line);
+	buf_free(&text);
 	return status;
 }
 

@@ -41,6 +41,21 @@ void ehlo_print(struct buf *out, uint64_t mask)
 			buf_printf(out, "%s%s", out->n > start ? " " : "", ehlo_name(at));
 }
 
+/* RFC 1870 4: a number, in decimal; 0 or none: no limit is told. */
+static void size_limit(struct ehlo_caps *caps, str params)
+{
+	str word = {0};
+
+	caps->size = 0;
+	if (!str_word(&params, " \t", &word) || str_to_u64(word, &caps->size))
+		return;
+	for (size_t i = 0; i < word.n; i++)
+		if (word.p[i] < '0' || word.p[i] > '9') {
+			caps->bad_size = word;
+			return;
+		}
+}
+
 /* RFC 5321 4.1.1.1: ehlo-line = ehlo-keyword *( SP ehlo-param ) */
 void ehlo_cap(struct ehlo_caps *caps, str line)
 {
@@ -56,12 +71,16 @@ void ehlo_cap(struct ehlo_caps *caps, str line)
 			caps->auth = str_trim(str_from(str_trim(line), 5));
 		return;
 	}
+	if (str_starts_nocase(word, STR("SIZE="))) { /* seen too */
+		rest = str_from(word, 5);
+		word = str_head(word, 4);
+	}
 	bit = names_value(ehlo_names, word, 0);
 	if (bit == EHLO_SILENT_DISCARD)
 		return;
 	caps->mask |= (uint64_t)bit;
-	if (bit == EHLO_SIZE && !str_to_u64(rest, &caps->size))
-		caps->size = 0;
+	if (bit == EHLO_SIZE)
+		size_limit(caps, rest);
 	else if (bit == EHLO_AUTH)
 		caps->auth = rest;
 	else if (bit == EHLO_XCLIENT)

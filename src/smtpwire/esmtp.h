@@ -33,6 +33,7 @@ struct ehlo_caps {
 	str auth; /* mechanisms, separated by spaces (AUTH and AUTH= lines); points into the reply
 		   */
 	str xclient, xforward; /* attribute names, separated by spaces */
+	str bad_size;	       /* of SIZE, what is no number */
 };
 /* One line of the reply behind its code, from the second on. Unknown keywords are ignored. */
 void ehlo_cap(struct ehlo_caps *caps, str line);

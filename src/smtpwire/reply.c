@@ -49,7 +49,7 @@ static void keep_text(struct reply *r, str line)
 	for (size_t i = 0; i < line.n; i++) {
 		unsigned char c = (unsigned char)line.p[i];
 
-		buf_char(&r->text, c == '\t' ? ' ' : c < ' ' || c == 127 ? '?' : (char)c);
+		buf_char(&r->text, c < ' ' || c == 127 ? '?' : (char)c);
 	}
 	r->begun_ = true;
 }

@@ -97,6 +97,7 @@ bool wire_char_set(const char *text, bool set[256]);
  * max_line says that there is one. Wire form cut anywhere in, wire form out. */
 struct wire_fold {
 	size_t limit;
+	bool folded; /* some line was too long */
 	size_t column_;
 	bool cr_, inside_; /* private */
 };

@@ -98,6 +98,7 @@ static void fold_put(struct wire_fold *f, struct buf *out, const char *p, size_t
 
 		buf_add(out, p, part);
 		buf_cstr(out, "\r\n ");
+		f->folded = true;
 		f->column_ = 1;
 		p += part;
 		n -= part;

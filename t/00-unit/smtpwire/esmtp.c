@@ -80,6 +80,14 @@ static void test_ehlo(void)
 	is_str(caps.xforward, STR("NAME ADDR"), "XFORWARD attributes");
 	ehlo_cap(&caps, STR("SIZE 99999999999999999999999"));
 	is_int(caps.size, 0, "a size without end");
+	ok(caps.bad_size.n == 0, "which is no error");
+	ehlo_cap(&caps, STR("SIZE 2000 more"));
+	is_int(caps.size, 2000, "words behind the size");
+	ehlo_cap(&caps, STR("SIZE=3000"));
+	is_int(caps.size, 3000, "an equals sign");
+	ehlo_cap(&caps, STR("SIZE abc"));
+	is_int(caps.size, 0, "no number");
+	is_str(caps.bad_size, STR("abc"), "to be warned of");
 	buf_free(&b);
 }
 
