@@ -1,6 +1,8 @@
 /* Messages go in through the writer, come back through the store, move, end. */
 #include "scratch.h"
 
+#include "queue/statuslog.h"
+
 static struct err err;
 static int closed_segments;
 
@@ -170,6 +172,52 @@ static void statuses(void)
 	arena_free(&a);
 }
 
+/* When a message has left the log, the log's copy is marked on the disk: the file may be delivered
+ * and removed at once, and then the copy would be mail again after a crash. */
+struct leaving {
+	struct scratch_wait wait;
+	struct queue_ref from;
+	bool marked;
+};
+
+static void look_at_note(const struct note *n, void *arg)
+{
+	struct leaving *l = arg;
+
+	l->marked |= n->type == NOTE_FINISHED && n->lane == LANE_LOG &&
+		     n->segment == l->from.segment && n->generation == l->from.generation &&
+		     n->offset == l->from.offset;
+}
+
+static void has_left(void *arg, const struct queue_ref *now, int error)
+{
+	struct leaving *l = arg;
+
+	status_read_all(look_at_note, l, NULL);
+	scratch_moved(&l->wait, now, error);
+}
+
+static void leaving(void)
+{
+	struct queue_store *s = scratch_open();
+	struct leaving l = {0};
+	struct arena a = {0};
+	struct envelope e;
+
+	for (int i = 0; i < found.n; i++)
+		if (found.ref[i].lane == LANE_LOG)
+			l.from = found.ref[i];
+	queue_read_envelope(&l.from, &e, &a, &err);
+	cond_init(&l.wait.cond);
+	queue_store_move(s, &l.from, &e, "deferred", 0, has_left, &l);
+	while (!l.wait.done)
+		cond_wait(&l.wait.cond, FOREVER);
+	ok(l.wait.error == 0 && l.marked,
+	    "who has left the log is marked in it before that is told");
+	queue_store_close(s);
+	arena_free(&a);
+}
+
 static bool count_ref(const struct queue_ref *ref, void *arg)
 {
 	(void)ref;
@@ -302,6 +350,7 @@ static void run(void *arg)
 	writing();
 	recovered();
 	statuses();
+	leaving();
 	tools();
 	reuse();
 	dead_writer();
