@@ -4,15 +4,20 @@
 #include "mail/dsn.h"
 #include "param/param.h"
 
-/* Control and 8-bit characters would confuse those who read logs and headers. */
-static char *clean(struct arena *a, str value)
+/* Control characters would confuse those who read logs and headers; in names, so would what means
+ * something there. */
+static char *clean(struct arena *a, str value, enum attr_kind kind)
 {
 	char *text = arena_cstr(a, value);
 
-	for (size_t i = 0; i < value.n; i++)
-		if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 127 ||
-		    strchr("<>()\\\";@", text[i]))
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c < ' ' || c >= 127)
 			text[i] = '?';
+		else if (kind != ATTR_LOGIN && (c == ' ' || strchr("<>()\\\";@", c)))
+			text[i] = '?';
+	}
 	return text;
 }
 
@@ -34,7 +39,7 @@ static bool good(struct attr *at)
 
 	switch (at->row->kind) {
 	case ATTR_NAME:
-		return hostname_valid(at->value, NULL) || hostaddr_is_numeric(at->value);
+		return hostname_valid(at->value, NULL);
 	case ATTR_ADDR:
 		return take_address(at);
 	case ATTR_PORT:
@@ -60,11 +65,11 @@ static const struct attr_row *find(const struct attr_row *rows, str name)
 
 /* What the client sent is shown as it came when it is no xtext (very old clients send plain text).
  */
-static str decode(struct arena *a, str raw)
+static str decode(struct arena *a, str raw, enum attr_kind kind)
 {
 	struct buf plain = {0};
 	bool decoded = xtext_decode(&plain, raw);
-	str value = str_of(clean(a, decoded ? buf_view(&plain) : raw));
+	str value = str_of(clean(a, decoded ? buf_view(&plain) : raw, kind));
 
 	buf_free(&plain);
 	return value;
@@ -94,17 +99,19 @@ static bool take(struct session *s, const char *verb, str word, const struct att
 		session_reply(s, "501 5.5.4 Error: attribute value too long");
 		return false;
 	}
-	*at = (struct attr){.row = find(rows, str_head(word, (size_t)eq)), .value = decode(a, raw)};
+	*at = (struct attr){.row = find(rows, str_head(word, (size_t)eq))};
 	if (!at->row) {
 		session_reply(s, "501 5.5.4 Bad %s attribute name: %s", verb,
 		    upper(a, str_head(word, (size_t)eq)));
 		return false;
 	}
+	at->value = decode(a, raw, at->row->kind);
 	at->temporary = str_eq_nocase(at->value, STR("[TEMPUNAVAIL]"));
 	at->unavailable = at->temporary || str_eq_nocase(at->value, STR("[UNAVAILABLE]"));
 	if (at->unavailable || good(at))
 		return true;
-	session_reply(s, "501 5.5.4 Bad %s syntax: %.*s", at->row->name, STR_FMT(decode(a, raw)));
+	session_reply(s, "501 5.5.4 Bad %s syntax: %.*s", at->row->name,
+	    STR_FMT(decode(a, raw, at->row->kind)));
 	return false;
 }
 

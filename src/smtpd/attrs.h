@@ -12,6 +12,7 @@ enum attr_kind {
 	ATTR_PORT,  /* number */
 	ATTR_PROTO, /* SMTP, ESMTP */
 	ATTR_TEXT,  /* anything; unprintable characters become ? */
+	ATTR_LOGIN, /* the same; what means something in headers may be in it */
 	ATTR_WHERE, /* LOCAL, REMOTE */
 };
 struct attr_row {

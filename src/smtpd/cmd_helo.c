@@ -46,6 +46,7 @@ bool helo_accept(struct session *s, const char *verb, str args)
 		return false;
 	}
 	transaction_reset(s);
+	forwarded_reset(s);
 	old = s->helo;
 	s->helo = NULL;
 	take_name(s, args);

@@ -1,6 +1,7 @@
 /* XCLIENT (XCLIENT_README): an authorised client speaks as somebody else.
  *     "XCLIENT" 1*( SP attribute "=" xtext ) */
 #include "smtpd/attrs.h"
+#include "smtpd/destination.h"
 #include "smtpd/peer.h"
 
 #include "param/param.h"
@@ -12,7 +13,7 @@ static const struct attr_row rows[] = {
     {"PORT", ATTR_PORT},
     {"PROTO", ATTR_PROTO},
     {"HELO", ATTR_TEXT},
-    {"LOGIN", ATTR_TEXT},
+    {"LOGIN", ATTR_LOGIN},
     {"DESTADDR", ATTR_ADDR},
     {"DESTPORT", ATTR_PORT},
     {NULL, 0},
@@ -102,6 +103,7 @@ void cmd_xclient(struct session *s, str args)
 
 		transaction_reset(s);
 		forwarded_reset(s);
+		content_is_local(s); /* stays what the connection was */
 		session_set_helo(s, (str){NULL, 0});
 		s->protocol = "SMTP";
 		apply_all(s, attr, n);
@@ -109,6 +111,7 @@ void cmd_xclient(struct session *s, str args)
 		peer_rights(s);
 		s->xforward = speaks_for_others; /* a proxy's right, not that of its clients */
 		session_greet(s);
+		s->failed = true; /* the log counts it so: its reply is that of a new connection */
 	}
 	arena_free(&a);
 }

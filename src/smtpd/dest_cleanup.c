@@ -11,7 +11,9 @@ bool content_is_local(struct session *s)
 {
 	if (s->forwarded && s->forwarded->source)
 		return strcasecmp(s->forwarded->source, "LOCAL") == 0;
-	return restrict_local_client(s);
+	if (s->locality == LOCALITY_UNKNOWN)
+		s->locality = restrict_local_client(s) ? LOCALITY_LOCAL : LOCALITY_REMOTE;
+	return s->locality == LOCALITY_LOCAL;
 }
 
 static void attr(struct cleanup *c, const char *name, const char *value)

@@ -100,11 +100,12 @@ struct session {
 	const char *stage; /* last command or phase, for log lines: "CONNECT", "RCPT" */
 	uint32_t ok[CMD_COUNT], total[CMD_COUNT];
 	int errors, junk;
-	bool illegal_pipelining;  /* the client sent ahead where it may not */
-	bool failed;		  /* the present command was answered with an error */
-	bool ending;		  /* say no more, close */
-	bool denied;		  /* refused at connection time: only QUIT is left */
-	bool xclient, xforward;	  /* commands this client may use */
+	bool illegal_pipelining; /* the client sent ahead where it may not */
+	bool failed;		 /* the present command was answered with an error */
+	bool ending;		 /* say no more, close */
+	bool denied;		 /* refused at connection time: only QUIT is left */
+	bool xclient, xforward;	 /* commands this client may use */
+	enum { LOCALITY_UNKNOWN = 0, LOCALITY_LOCAL, LOCALITY_REMOTE } locality;
 	bool bare_newline_policy; /* smtpd_forbid_bare_newline applies to this client */
 	bool unauth_pipelining;	  /* smtpd_forbid_unauth_pipelining applies */
 	struct buf verdict;	  /* reply that a restriction made */

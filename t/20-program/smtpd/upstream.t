@@ -54,7 +54,7 @@ def test_xclient():
         ok("XCLIENT" not in str(c.cmd("EHLO a.test").lines), "not offered to everybody")
         is_eq(c.cmd("XCLIENT NAME=x").text, "550 5.7.0 Error: insufficient authorization", "nor taken from them")
     with Client(PORT) as c:
-        for bad, text in (("", "Syntax: XCLIENT attribute=value..."), ("NAME", "Error: attribute=value expected"), ("NAME=a..b", "Bad NAME syntax: a..b"), ("ADDR=1.2.3", "Bad ADDR syntax: 1.2.3"),
+        for bad, text in (("", "Syntax: XCLIENT attribute=value..."), ("NAME", "Error: attribute=value expected"), ("NAME=a..b", "Bad NAME syntax: a..b"), ("NAME=192.0.2.1", "Bad NAME syntax: 192.0.2.1"), ("ADDR=1.2.3", "Bad ADDR syntax: 1.2.3"),
                           ("ADDR=::1", "Bad ADDR syntax: ::1"), ("ADDR=IPV6:::1", "Bad ADDR syntax: ::1"), ("PORT=x", "Bad PORT syntax: x"), ("PROTO=FOO", "Bad PROTO syntax: FOO"),
                           ("FOO=x", "Bad XCLIENT attribute name: FOO"), ("HELO=" + "a" * 300, "Error: attribute value too long"), ("NAME=a " * 20, "Error: too many attributes")):
             r = c.cmd("XCLIENT " + bad)
@@ -68,6 +68,12 @@ def test_xclient():
         is_eq(c.cmd("XCLIENT ADDR=192.0.2.5").code, 220, "many times")
         is_eq(c.cmd("XCLIENT ADDR=127.0.0.1").code, 550, "the new address has no right to it")
         ok(c.cmd("MAIL FROM:<a@b.test>").code == 250 and c.cmd("RCPT TO:<u@far.test>").code == 554, "nor to relay")
+    with Client(PORT, source="127.0.0.1") as c:
+        c.cmd("XCLIENT LOGIN=joe@users.test ADDR=127.0.0.9")
+        c.message("a@b.test", ["root"])
+        c.cmd("QUIT")
+    GW.wait_log(r": client=unknown\[127\.0\.0\.9\], sasl_method=XCLIENT, sasl_username=joe@users\.test$")
+    GW.wait_log(r"disconnect from unknown\[127\.0\.0\.9\] xclient=0/1 mail=1 rcpt=1 data=1 quit=1 commands=4/5$")
     with Client(EARLY) as c:
         like(c.cmd("XCLIENT NAME=bad.test ADDR=192.0.2.66").text, r"^554 5\.7\.1 <bad\.test\[192\.0\.2\.66\]>: Client host rejected: not you$", "connection rules are asked again")
         is_eq((c.cmd("EHLO a.test").text, c.cmd("QUIT").code), ("503 5.7.0 Error: access denied for bad.test[192.0.2.66]", 221), "and bind")
@@ -84,6 +90,11 @@ def test_xforward():
         c.message("a@b.test", ["u@far.test"])
         GW.wait_log(r": client=unknown\[127\.0\.0\.1\]$", since=mark)
         ok(True, "forgotten after the message")
+        for command in ("RSET", "EHLO again.test"):
+            c.cmd("XFORWARD NAME=up.test ADDR=192.0.2.67")
+            c.cmd(command)
+            c.message("a@b.test", ["u@far.test"])
+        is_eq(GW.find_log(r"192\.0\.2\.67"), [], "and by RSET and EHLO")
         for bad in ("", "NAME", "NAME=a+20b", "ADDR=x", "SOURCE=x", "FOO=x"):
             is_eq(c.cmd("XFORWARD " + bad).code, 501, "XFORWARD " + bad)
         c.cmd("MAIL FROM:<a@b.test>")
