@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 struct control control;
+static const char *name; /* as it was called */
 
 static const struct action {
 	const char *name;
@@ -33,12 +34,27 @@ static const struct action {
     {"upgrade-configuration", control_upgrade_configuration, true},
 };
 
-static const struct action *find_action(const char *name)
+static const struct action *find_action(const char *wanted)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
-		if (strcmp(actions[i].name, name) == 0)
+		if (strcmp(actions[i].name, wanted) == 0)
 			return &actions[i];
 	return NULL;
+}
+
+/* Ends the program. what: what was wrong, or NULL. */
+static void usage(const char *what)
+{
+	struct buf text = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (!str_starts(str_of(actions[i].name), STR("quick-")))
+			buf_printf(&text, "%s%s%s", text.n ? ", " : "", actions[i].name,
+			    actions[i].has_arguments ? " [name=value ...]" : "");
+	if (what)
+		log_fatal("unknown command: '%s'; the commands are: %s", what, buf_text(&text));
+	log_fatal(
+	    "usage: %s [-c config_dir] [-Dv] command; the commands are: %s", name, buf_text(&text));
 }
 
 static void read_options(int argc, char **argv)
@@ -60,7 +76,7 @@ static void read_options(int argc, char **argv)
 			log_verbose++;
 			break;
 		default:
-			log_fatal("usage: postfix [-c config_dir] [-Dv] command");
+			usage(NULL);
 		}
 	}
 }
@@ -92,13 +108,6 @@ static void check_user(void)
 	log_fatal("the postfix command is reserved for the superuser");
 }
 
-static void usage(const char *name)
-{
-	log_fatal("unknown command: '%s'. Usage: postfix start (or stop, reload, abort, flush, "
-		  "check, status, set-permissions, upgrade-configuration, logrotate)",
-	    name);
-}
-
 static void unused_descriptors(void)
 {
 	int fd;
@@ -117,11 +126,12 @@ int main(int argc, char **argv)
 
 	unused_descriptors();
 	umask(022);
-	argv[0] = "postfix"; /* for getopt's messages */
-	log_early("postfix");
+	name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+	argv[0] = (char *)(uintptr_t)name; /* for getopt's messages */
+	log_early(name);
 	read_options(argc, argv);
 	if (optind >= argc)
-		log_fatal("usage: postfix [-c config_dir] [-Dv] command");
+		usage(NULL);
 	action = find_action(argv[optind]);
 	control.args = argv + optind + 1;
 	control.nargs = argc - optind - 1;

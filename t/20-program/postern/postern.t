@@ -2,11 +2,12 @@
 """The control command beside start and stop (those: ../master/workers.t)."""
 import glob
 import os
+import re
 import stat
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../lib"))
-from instance import Instance
+from instance import SRC, Instance
 from tap import is_eq, like, ok, run
 
 
@@ -69,7 +70,12 @@ def test_first_lines():
 def test_unknown():
     with bare() as i:
         for args in ((), ("nonsense",), ("start", "extra"), ("-x", "start")):
-            is_eq(i.ctl(*args).returncode, 1, "usage: " + " ".join(args))
+            r = i.ctl(*args)
+            is_eq(r.returncode, 1, "usage: " + " ".join(args))
+            if args != ("start", "extra"):
+                man = re.findall(r"^\.It Cm (\S+)", open(os.path.join(SRC, "man/postern.1")).read(), re.M)
+                told = re.findall(r"[a-z][a-z-]*(?=,|$| \[name)", r.stderr.strip().split("commands are: ")[1])
+                is_eq(told, [a for a in man if not a.startswith("quick-")], "names every command of the manual page")
         is_eq(i.cmd("postern", "-c", "/nonexistent", "status").returncode, 1, "-c with a directory that is not there")
         is_eq(i.cmd("postfix", "status").returncode, 1, "the command under its other name")
 
