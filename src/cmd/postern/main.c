@@ -133,13 +133,13 @@ int main(int argc, char **argv)
 	if (optind >= argc)
 		usage(NULL);
 	action = find_action(argv[optind]);
+	if (action == NULL)
+		usage(argv[optind]);
 	control.args = argv + optind + 1;
 	control.nargs = argc - optind - 1;
 	if (conf_load(NULL, &err) < 0)
 		log_fatal("%s", err.text);
 	open_log();
-	if (action == NULL)
-		usage(argv[optind]);
 	if (control.nargs > 0 && !action->has_arguments)
 		log_fatal("%s takes no arguments", action->name);
 	check_user();
