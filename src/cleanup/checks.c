@@ -139,6 +139,7 @@ static void log_action(struct message *m, const char *verb, bool milter, enum ch
 static bool look(struct message *m, const struct checks *in, enum check_class class, str text,
     struct check_result *r)
 {
+	bool held = strcmp(m->queue_name, "hold") == 0;
 	const char *verb;
 	struct err err;
 
@@ -146,7 +147,7 @@ static bool look(struct message *m, const struct checks *in, enum check_class cl
 		message_lookup_failed(m, in->params[class], STR(""), &err);
 		return false;
 	}
-	if ((verb = check_verb(r->action)))
+	if ((verb = check_verb(r->action)) && !(r->action == CHECK_HOLD && held))
 		log_action(m, verb, in == &milter_tables, class, text, r);
 	act(m, r->action, r->text);
 	return true;

@@ -183,9 +183,13 @@ static void on_error(void *ctx, enum mime_error e, str where)
 		m->env.sender.flags |= SENDER_SMTPUTF8_HEADER;
 		strict = strict && (conf.strict_7bit_headers || conf.strict_8bitmime);
 	}
-	if (!strict || m->status != CLEANUP_OK)
+	if (!strict || (m->status != CLEANUP_OK && !m->mime_error))
 		return;
 	checks_log_error(m, mime_error_text(e), str_head(where, SHOWN));
+	if (m->mime_error && m->mime_error < e)
+		return; /* the client is told of the gravest one */
+	m->mime_error = e;
+	m->status = CLEANUP_OK;
 	buf_printf(&what, "%s %s", mime_error_dsn(e), mime_error_text(e));
 	message_fail(m, CLEANUP_CONTENT, buf_text(&what));
 	buf_free(&what);
@@ -201,6 +205,8 @@ static unsigned mime_flags(const struct message *m)
 		f |= MIME_STRICT_8BIT_BODY;
 	if (conf.strict_mime_encoding_domain)
 		f |= MIME_STRICT_ENCODING;
+	if (conf.strict_7bit_headers || conf.strict_8bitmime)
+		f |= MIME_FIELDS; /* of parts too */
 	if (m->checking)
 		f |= checks_flags();
 	return f;

@@ -63,7 +63,7 @@ static void note_presence(struct message *m, const struct header_row *row)
 
 static void log_message_id(struct message *m, const struct header_row *row, str value)
 {
-	if (m->status != CLEANUP_OK && !(m->flags & CLEANUP_FLAG_BOUNCE_ON_ERROR))
+	if (m->discard || (m->status != CLEANUP_OK && !(m->flags & CLEANUP_FLAG_BOUNCE_ON_ERROR)))
 		return;
 	log_cleanup_message_id(
 	    m->id, row->id == HDR_MESSAGE_ID ? "message-id" : "resent-message-id", str_trim(value));
@@ -179,7 +179,8 @@ static void add_from(struct message *m)
  * remote_header_rewrite_domain), or always where always_add_missing_headers says so. */
 void header_finish(struct message *m)
 {
-	bool refused = m->status != CLEANUP_OK && !(m->flags & CLEANUP_FLAG_BOUNCE_ON_ERROR);
+	bool refused =
+	    m->discard || (m->status != CLEANUP_OK && !(m->flags & CLEANUP_FLAG_BOUNCE_ON_ERROR));
 	bool add = conf.always_add_missing_headers || m->rewrite_headers;
 	uint32_t id = m->resent ? SEEN_RESENT_MESSAGE_ID : SEEN_MESSAGE_ID;
 	uint32_t date = m->resent ? SEEN_RESENT_DATE : SEEN_DATE;

@@ -26,6 +26,7 @@ struct message {
 	size_t ngiven, given_cap;
 
 	/* content */
+	enum mime_error mime_error; /* why the content was refused, if for its structure */
 	struct mime *mime;
 	struct queue_message *queue;
 	struct buf out; /* wire form, gathered for the queue */

@@ -136,8 +136,9 @@ static void look_at_field(struct mime *m, const struct header_row *row, str valu
 		m->type = mime_parse_type(value, &m->boundary, m->limits.boundary);
 	} else if (row->id == HDR_CONTENT_TRANSFER_ENCODING) {
 		m->encoding = mime_parse_encoding(value);
-		if (m->encoding == MIME_8BIT || m->encoding == MIME_BINARY)
-			m->declared_8bit = true;
+		value = str_trim(value); /* with a comment or parameter it is no declaration */
+		m->declared_8bit |=
+		    str_eq_nocase(value, STR("8bit")) || str_eq_nocase(value, STR("binary"));
 	}
 }
 
@@ -182,14 +183,16 @@ static bool is_continuation(const struct mime *m, str line)
 	return m->field.n && line.n && (line.p[0] == ' ' || line.p[0] == '\t');
 }
 
+/* RFC 2046 5.1, 5.2; RFC 6532 3.5: message/global may be encoded. */
 static void check_encoding(struct mime *m)
 {
 	static const char *const names[] = {
 	    "7bit", "8bit", "binary", "base64", "quoted-printable", ""};
 	enum mime_encoding e = m->encoding;
-	bool bad = (m->type.kind == MIME_MULTIPART || m->type.kind == MIME_MESSAGE)
-		       ? e == MIME_BASE64 || e == MIME_QP
-		       : m->type.kind == MIME_PIECE && e != MIME_7BIT && e != MIME_ENCODING_OTHER;
+	bool encoded = e == MIME_BASE64 || e == MIME_QP, eight = e == MIME_8BIT || e == MIME_BINARY;
+	bool bad = m->type.kind == MIME_MULTIPART ? encoded
+		   : m->type.kind == MIME_MESSAGE ? encoded && !m->type.global
+						  : m->type.kind == MIME_PIECE && eight;
 
 	if (bad && (m->flags & MIME_STRICT_ENCODING))
 		found_error(m, MIME_E_ENCODING_DOMAIN, str_of(names[e]));
@@ -212,11 +215,12 @@ static void start_line(struct mime *m)
 	buf_clear(&m->line);
 }
 
-/* What the header said decides how the body is read. */
+/* What the header said decides how the body is read. Parts are looked into even where an encoding
+ * claims to hide them, which is not allowed: mail programs do so as well. */
 static void enter_body(struct mime *m)
 {
 	check_encoding(m);
-	if (m->type.kind == MIME_PIECE || m->encoding == MIME_BASE64 || m->encoding == MIME_QP)
+	if (m->type.kind == MIME_PIECE || (m->type.kind == MIME_MULTIPART && m->boundary.n == 0))
 		m->type.kind = MIME_LEAF;
 	if (m->type.kind == MIME_MULTIPART && m->depth >= m->limits.nesting) {
 		found_error(m, MIME_E_NESTING, STR(""));
@@ -307,9 +311,12 @@ static str eight_bit_line(str text)
 	return str_mem(text.p + from, to - from);
 }
 
+/* An encoding that nobody knows allows no 8-bit bytes either. */
 static void check_8bit(struct mime *m, str text)
 {
-	if ((m->flags & MIME_STRICT_8BIT_BODY) && m->body_encoding == MIME_7BIT &&
+	bool seven = m->body_encoding == MIME_7BIT || m->body_encoding == MIME_ENCODING_OTHER;
+
+	if ((m->flags & MIME_STRICT_8BIT_BODY) && seven &&
 	    !(m->errors & MIME_E_8BIT_IN_7BIT_BODY) && !str_is_ascii(text))
 		found_error(m, MIME_E_8BIT_IN_7BIT_BODY, eight_bit_line(text));
 }

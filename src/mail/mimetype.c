@@ -99,10 +99,11 @@ struct mime_type mime_parse_type(str value, struct buf *boundary, size_t limit)
 	subtype = take_token(&value, "/;(");
 	if (str_eq_nocase(type, STR("multipart"))) {
 		find_boundary(value, boundary, limit);
-		t.kind = boundary->n ? MIME_MULTIPART : MIME_LEAF;
+		t.kind = MIME_MULTIPART;
 		t.digest = str_eq_nocase(subtype, STR("digest"));
 	} else if (str_eq_nocase(type, STR("message"))) {
-		if (str_eq_nocase(subtype, STR("rfc822")) || str_eq_nocase(subtype, STR("global")))
+		t.global = str_eq_nocase(subtype, STR("global"));
+		if (t.global || str_eq_nocase(subtype, STR("rfc822")))
 			t.kind = MIME_MESSAGE;
 		else if (str_eq_nocase(subtype, STR("partial")) ||
 			 str_eq_nocase(subtype, STR("external-body")))

@@ -14,9 +14,9 @@ enum mime_kind {
 struct mime_type {
 	enum mime_kind kind;
 	bool digest; /* multipart/digest: parts are messages unless they say otherwise */
+	bool global; /* message/global */
 };
-/* boundary gets the parameter's value, at most limit bytes. A multipart type without one is a leaf.
- */
+/* boundary gets the parameter's value, at most limit bytes; it is empty when there is none. */
 struct mime_type mime_parse_type(str value, struct buf *boundary, size_t limit);
 
 #endif

@@ -5,6 +5,7 @@
 #include "mail/addr.h"
 #include "mail/dsn.h"
 #include "param/param.h"
+#include "queue/envelope.h"
 
 static void quote(struct buf *out, str address)
 {
@@ -70,7 +71,9 @@ int command_mail(
 	if ((caps & EHLO_SIZE) && ((caps & EHLO_8BITMIME) || conf.disable_mime_output_conversion ||
 				      (m->sender_flags & SENDER_BODY_7BIT)))
 		buf_printf(out, " SIZE=%llu", (unsigned long long)m->size);
-	if ((caps & EHLO_8BITMIME) && body_is_eight_bit(d))
+	/* By what client and Content-Transfer-Encoding declared (detect_8bit_encoding_header); the
+	 * content's bytes only tell whether to convert it. */
+	if ((caps & EHLO_8BITMIME) && (m->content_flags & CONTENT_MIME_8BIT))
 		buf_cstr(out, " BODY=8BITMIME");
 	else if ((caps & EHLO_8BITMIME) && (m->sender_flags & SENDER_BODY_7BIT))
 		buf_cstr(out, " BODY=7BIT");

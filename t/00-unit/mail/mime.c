@@ -152,7 +152,13 @@ static const struct {
 	"M Content-Type: message/global\nE no header\nB no header\nB Subject: n\n", true},
     {"encoded message",
 	"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nSubject: n\n",
-	"M Content-Type: message/rfc822\nM Content-Transfer-Encoding: base64\nE \nB Subject: n\n",
+	"M Content-Type: message/rfc822\nM Content-Transfer-Encoding: base64\nE \nN Subject: n\n",
+	true},
+    {"encoded multipart",
+	"Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n--b\nX: "
+	"y\n\n--b--\n",
+	"M Content-Type: multipart/mixed; boundary=b\nM Content-Transfer-Encoding: base64\nE \nB "
+	"--b\nM X: y\nB \nB --b--\n",
 	true},
     {"partial", "Content-Type: message/partial\n\nSubject: n\n",
 	"M Content-Type: message/partial\nE \nB Subject: n\n", true},
@@ -279,6 +285,12 @@ static void test_errors(void)
 	is_int(errors_of(MULTI ENC("quoted-printable") "\nx\n", STRICT), MIME_E_ENCODING_DOMAIN,
 	    "encoded multipart");
 	is_int(errors_of(MULTI ENC("x-y") "\nx\n", STRICT), 0, "unknown encoding");
+	is_int(errors_of(ENC("x-y") "\n\xff\n", STRICT), MIME_E_8BIT_IN_7BIT_BODY,
+	    "8-bit text under an unknown encoding");
+	is_int(errors_of("Content-Type: message/global\n" ENC("base64") "\nx: y\n", STRICT), 0,
+	    "encoded message/global");
+	is_int(errors_of("Content-Type: message/partial\n" ENC("base64") "\nx\n", STRICT), 0,
+	    "encoded partial message");
 	is_int(errors_of("Content-Type: message/partial\n" ENC("8bit") "\nx\n", STRICT),
 	    MIME_E_ENCODING_DOMAIN, "partial message");
 	is_int(errors_of("Content-Type: message/delivery-status\n" ENC("base64") "\nx\n", STRICT),

@@ -23,7 +23,7 @@ def test_commands():
         n = len(b"Subject: x\r\n\r\nbody\r\n")
         is_eq(commands("u@far.test"), ["EHLO gw.example.test", "MAIL FROM:<s@client.test> SIZE=%d" % n, "RCPT TO:<u@far.test> ORCPT=rfc822;u@far.test", "DATA", "QUIT"], "plain")
         is_eq(commands([{"address": "u@far.test", "orig_address": "al@far.test", "orcpt": "rfc822;x+2By@z", "notify": 2 | 8}, {"address": "v@far.test", "notify": 1}],
-                       envid="id+2B1", ret=2, content_flags=EIGHT_BODY)[1:4],
+                       envid="id+2B1", ret=2, content_flags=EIGHT_MIME)[1:4],
               ["MAIL FROM:<s@client.test> SIZE=%d BODY=8BITMIME ENVID=id+2B1 RET=HDRS" % n, "RCPT TO:<u@far.test> ORCPT=rfc822;x+2By@z NOTIFY=SUCCESS,DELAY",
                "RCPT TO:<v@far.test> ORCPT=rfc822;v@far.test NOTIFY=NEVER"], "8BITMIME and DSN")
         is_eq(commands("u@far.test", wire=b"a: b\r\n\r\n..dot\r\n")[1], "MAIL FROM:<s@client.test> SIZE=14", "SIZE without what dot-stuffing adds (RFC 1870 5)")
