@@ -47,6 +47,7 @@ class SmtpFilter:
     def __init__(self, gw, front, back):
         argv = [os.path.join(BUILD, "libexec/smtpfilter"), "-d", SPOOL, "-c", CHECK] + (["-u", USER] if os.geteuid() == 0 else [])
         self.process = subprocess.Popen(argv + ["127.0.0.1:%d" % front, "127.0.0.1:%d" % back], env=gw.env)
+        wait_until(lambda: any(l.split()[1].endswith(":%04X" % front) and l.split()[3] == "0A" for l in open("/proc/net/tcp")), "the filter listens")
 
     def __enter__(self):
         return self

@@ -34,7 +34,7 @@ def check():
                         "transport_maps": ""}) as i:
         i.start()
         c = Client(port)
-        c.cmd("HELO client.test")
+        c.cmd("EHLO client.test")
         c.cmd("MAIL FROM:<s@x.test>")
         tap.is_eq(c.cmd("BDAT 5 LAST\r\nabc")[:3], "554", "a last chunk without recipients is refused")
         tap.is_eq(c.cmd("MAIL FROM:<s@x.test>")[:3], "250", "and ends the transaction")

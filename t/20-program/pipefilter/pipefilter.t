@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """pipefilter: what it makes of a check's exit status, what sendmail gets, and trouble of every kind."""
+import fcntl
 import os
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../lib"))
@@ -104,6 +107,12 @@ def test_replace():
     is_eq(filtered("-r", "-c", "{/bin/sed} {s/b o d y/x/;s/body/two words/}")[2], MESSAGE.replace(b"body", b"two words"), "a check with arguments of several words")
 
 
+def unread(pid):
+    """Bytes that wait at its standard input."""
+    with open("/proc/%d/fd/0" % pid, "rb") as f:
+        return struct.unpack("i", fcntl.ioctl(f, termios.FIONREAD, bytes(4)))[0]
+
+
 def test_killed():
     """Killed while it feeds the check, or sendmail, which has read what there was and waits for more."""
     place = os.path.join(DIR.name, "killed")
@@ -115,12 +124,13 @@ def test_killed():
         p.stdin.write(b"x" * 70 + b"\n" * 2000000)
         p.stdin.close()
         wait_until(lambda: os.path.exists(number), "start of the " + what)
+        pid = int(open(number).read())
+        wait_until(lambda: unread(pid) >= 65536, "a full pipe")
         p.send_signal(signal.SIGSTOP)
         open(go, "w").close()
         wait_until(lambda: os.path.exists(part) and os.path.getsize(part) >= 65536, "a part of the message")
         p.kill()
         p.wait()
-        pid = int(open(number).read())
         wait_until(lambda: is_gone(pid), "end of the " + what)
         ok(not os.path.exists(end), "a %s does not see the end of a part of the message when the filter is killed" % what)
         for f in (part, number, go):

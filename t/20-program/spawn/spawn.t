@@ -51,16 +51,16 @@ def connect(name):
 def talk(name, text=b""):
     """All that the command says."""
     with connect(name) as s:
-        s.sendall(text)
-        s.shutdown(socket.SHUT_WR)
         out = b""
         try:
+            s.sendall(text)
+            s.shutdown(socket.SHUT_WR)
             while True:
                 got = s.recv(65536)
                 if not got:
                     break
                 out += got
-        except ConnectionResetError:
+        except ConnectionError:  # it may end without having read what it got, even before it got it
             pass
     return out.decode()
 
