@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	hdraddr_each(in, 0, look, &first);
 	changed = hdraddr_rewrite(in, 4, 0, replace, &second, &out);
-	if (first.count != second.count || changed != (second.count > 0))
+	/* What only its quotes tell from its standard form counts as changed, too. */
+	if (first.count != second.count || (second.count > 0 && !changed))
 		abort();
 	for (size_t i = 0; i + 1 < out.n; i++)
 		if (out.p[i] == '\n' && out.p[i + 1] != '\t')

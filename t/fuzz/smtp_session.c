@@ -172,6 +172,7 @@ static void start(void)
 	dial_setup();
 	chat_setup();
 	conn_setup();
+	pix_setup();
 	body_setup();
 	cache_setup();
 }

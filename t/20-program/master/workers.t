@@ -69,7 +69,7 @@ def test_basic():
         is_eq((cwd, nnp), (i.spool, "1"), "working directory and no_new_privs")
         r = i.ctl("status")
         is_eq(r.returncode, 0, "status while it runs")
-        like(r.stderr, r"the Postfix mail system is running: PID: %d" % i.master_pid(), "status tells the process")
+        like(i.wait_log(r"postfix-script\[\d+\]: the Postfix mail system is running"), r"PID: %d$" % i.master_pid(), "status tells the process")
         r = i.ctl("start")
         is_eq(r.returncode, 1, "a second start fails")
         like(r.stderr, "fatal: the Postfix mail system is already running", "and says why")
