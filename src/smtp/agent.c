@@ -20,6 +20,7 @@ struct attempt {
 	bool reached;	      /* some server answered */
 	bool over;	      /* another host is no help */
 	bool no_fallback;
+	bool fell_back; /* smtp_fallback_relay was tried */
 };
 
 static void fail(struct attempt *a)
@@ -146,17 +147,35 @@ static void try_list(struct attempt *a, str list)
 	}
 }
 
+/* When the way that all mail goes cannot be gone, the fault is in our configuration: mail waits
+ * until it is mended, and is not returned. */
+static void spare_mail(struct attempt *a)
+{
+	const char *param = a->fell_back ? "smtp_fallback_relay" : "relayhost";
+
+	if (!a->t.permanent || a->reached || strcmp(a->t.relay, "none") != 0)
+		return;
+	if (!a->fell_back && !str_eq_nocase(a->d->m.nexthop, str_of(conf.relayhost)))
+		return;
+	log_warn("%s configuration problem", param);
+	a->t.permanent = false;
+	a->t.dsn = "4.3.5";
+}
+
 void agent_deliver(struct delivery *d)
 {
 	struct attempt a = {.d = d, .t = {.dsn = "4.3.0", .text = "no next hop", .relay = "none"}};
 
 	try_list(&a, d->m.nexthop);
-	if (!a.no_fallback)
+	if (!a.no_fallback && !a.over && *conf.smtp_fallback_relay && fate_pending(d)) {
+		a.fell_back = true;
 		try_list(&a, str_of(conf.smtp_fallback_relay));
+	}
 	if (!fate_pending(d))
 		return;
 	if (a.t.permanent && a.soft.text)
 		a.t = a.soft;
+	spare_mail(&a);
 	if (!a.reached && !a.t.permanent)
 		delivery_site_dead(d, a.t.dsn, a.t.text);
 	fate_settle(d, &a.t);

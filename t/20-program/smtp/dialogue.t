@@ -143,4 +143,19 @@ def test_firewall():
             like(peer.commands()[0], "^EHLO ", "but not when there is a word")
 
 
-run(test_refusals, test_lost_and_late, test_limits_and_order, test_probes, test_firewall)
+def test_loops():
+    us, text = "[127.0.0.1]:25", "mail for 127.0.0.1 loops back to myself"
+    with Smtp({"inet_interfaces": "127.0.0.1"}, services=["relayed unix - - n - - smtp -o relayhost=%s" % us, "odd unix - - n - - smtp -o best_mx_transport=nowhere"]) as s, Server() as peer:
+        s.start()
+        f = s.deliver("u@far.test", us)
+        is_eq((f.kind, f.dsn, f.reason), (BOUNCED, "5.4.6", text), "[host] is this one")
+        f = s.deliver("u@far.test", us + ", " + peer.nexthop)
+        is_eq((f.kind, f.dsn, f.reason), (BOUNCED, "5.4.6", text), "the next in the list is no way round")
+        is_eq(s.deliver("u@far.test", peer.nexthop + ", " + us).kind, SENT, "the first that works is used")
+        f = s.deliver("u@far.test", us, service="relayed")
+        is_eq((f.kind, f.dsn, f.reason), (DEFERRED, "4.3.5", text), "as relayhost that is a mistake of ours, and mail waits")
+        like(s.wait_log("configuration problem"), r"smtp\[\d+\]: warning: relayhost configuration problem$", "warning")
+        is_eq(s.deliver("u@far.test", us, service="odd").kind, DEFERRED, "best_mx_transport")
+
+
+run(test_loops, test_refusals, test_lost_and_late, test_limits_and_order, test_probes, test_firewall)
