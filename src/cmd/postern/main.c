@@ -26,7 +26,6 @@ static const struct action {
     {"abort", control_abort, false},
     {"reload", control_reload, false},
     {"status", control_status, false},
-    {"quick-status", control_status, false},
     {"flush", control_flush, false},
     {"check", control_check, false},
     {"logrotate", control_logrotate, false},
