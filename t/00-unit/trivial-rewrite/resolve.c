@@ -122,6 +122,24 @@ static void relocated(void)
 	    "default error:5.1.6 User has moved to nowhere any@closed.test");
 }
 
+/* What changes with one setting. */
+static void settings_apart(void)
+{
+	conf.resolve_dequoted_address = false;
+	is("a@b.test", "u@far.test@home.test", "local local:mx.example.com u@far.test@home.test");
+	is("a@b.test", "u%far.test@home.test", "default smtp:[hub.test]:2525 u@far.test routed");
+	conf.resolve_dequoted_address = true;
+	conf.relocated_prefix_enable = false;
+	is("a@b.test", "gone@far.test", "default error:5.1.6 new@x.test gone@far.test");
+	conf.relocated_prefix_enable = true;
+	conf.allow_percent_hack = false;
+	is("a@b.test", "u%far.test@home.test", "local local:mx.example.com u%far.test@home.test");
+	conf.allow_percent_hack = true;
+	conf.swap_bangpath = false;
+	is("a@b.test", "far.test!u@home.test", "local local:mx.example.com far.test!u@home.test");
+	conf.swap_bangpath = true;
+}
+
 int main(void)
 {
 	tmpconf(settings);
@@ -132,5 +150,6 @@ int main(void)
 	senders();
 	transports();
 	relocated();
+	settings_apart();
 	return done();
 }

@@ -145,4 +145,19 @@ def test_refused_and_expired():
         ok("late@" not in a.raw.split("Delivery report")[0] or "bad@" not in a.raw.split("Delivery report")[0], "each has its own recipients")
 
 
-run(test_via, test_asked_for, test_returned, test_declared, test_postmaster_hears_of_all, test_refused_and_expired)
+def test_loops_and_verp():
+    with Gate({"transport_maps": "inline:{{no.test=error:5.1.1 nobody}}"}) as g:
+        g.start()
+        id = g.send(["bad@far.test"], sender="double-bounce@gw.example.test")
+        g.wait_log(r"%s: undeliverable postmaster notification discarded" % id)
+        g.wait_log(r"%s: removed" % id)
+        g.cmd("sendmail", "-f", SENDER, "-XV", "u@no.test", "v@no.test", input="Subject: v\n\nbody\n")
+        is_eq(sorted(m["To"] for m in g.reports(2)), ["s+u=no.test@client.test", "s+v=no.test@client.test"], "a return path of its own for each recipient")
+        ok(not g.find_log(r"%s: .*notification: " % id), "what cannot be told to the postmaster ends")
+    with Gate({"transport_maps": "inline:{{no.test=error:5.1.1 nobody}}", "disable_verp_bounces": "yes"}) as g:
+        g.start()
+        g.cmd("sendmail", "-f", SENDER, "-XV", "u@no.test", "v@no.test", input="Subject: v\n\nbody\n")
+        is_eq([m["To"] for m in g.reports()], [SENDER], "disable_verp_bounces: one report")
+
+
+run(test_via, test_asked_for, test_returned, test_declared, test_postmaster_hears_of_all, test_refused_and_expired, test_loops_and_verp)

@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../lib"))
@@ -43,8 +44,8 @@ def test_live():
     ok(not i.find_log(r"smtpd\[\d+\]: connect from localhost\[127.0.0.1\]:0"), "as the client at port %d" % port)
 
 
-def test_gone():
-    since = len(i.log())
+def gone():
+    """A connection whose client has sent mail, and has reset it."""
     client, conn = connect()
     client.sendall(b"EHLO x\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n\r\nspam\r\n.\r\nQUIT\r\n")
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -56,7 +57,12 @@ def test_gone():
         except OSError:
             return True
     wait_until(has_no_peer, "the reset")
-    hand_over(conn)
+    return conn
+
+
+def test_gone():
+    since = len(i.log())
+    hand_over(gone())
     client, conn = connect()
     hand_over(conn)
     like(client.recv(1000).decode(), r"^220 ", "others are served")
@@ -67,5 +73,22 @@ def test_gone():
     is_eq(len(i.log()[since:].split(": connect from ")) - 1, 1, "who has gone is no client of this host")
 
 
+def by_hand(conn):
+    with conn:
+        subprocess.run([os.path.join(i.build, "bin", "sendmail"), "-bs"], stdin=conn, stdout=conn, env=i.env, timeout=60)
+
+
+def test_by_hand():
+    since = len(i.log())
+    by_hand(gone())
+    client, conn = connect()
+    client.sendall(b"QUIT\r\n")
+    by_hand(conn)
+    like(client.recv(1000).decode(), r"^220 ", "a server that inetd starts")
+    client.close()
+    i.wait_log(r"smtpd\[\d+\]: disconnect from ", since=since)
+    is_eq(len(i.log()[since:].split(": connect from ")) - 1, 1, "who has gone is not served by it")
+
+
 with i:
-    run(test_live, test_gone)
+    run(test_live, test_gone, test_by_hand)
