@@ -36,6 +36,7 @@ struct agent {
 	uint32_t got;	 /* statuses of the request in hand */
 	uint64_t served; /* requests */
 	bool ready, spilling, broken;
+	bool unread; /* it closed, and had not read the request (the kernel says so) */
 	int64_t idle_since;
 };
 
@@ -124,8 +125,8 @@ static void lost(struct agent *a)
 	struct transport *t = a->transport;
 
 	release(a);
-	if (a->served > 0 && a->got == 0 && !e->again) {
-		/* a kept connection that was closed while the request was on its way */
+	if ((a->served > 0 || a->unread) && a->got == 0 && !e->again) {
+		/* a connection that was closed while the request was on its way */
 		schedule_put_back(e);
 		return;
 	}
@@ -250,6 +251,7 @@ static void agent_readable(int fd, void *arg)
 		return;
 	if (n > 0)
 		buf_added(&a->in, (size_t)n);
+	a->unread = n < 0 && errno == ECONNRESET;
 	if (n <= 0 || take_frames(a) < 0) {
 		agent_closed(a);
 		return;
@@ -380,6 +382,7 @@ static void agent_send(struct agent *a, struct entry *e)
 	if (n == (ssize_t)out.n)
 		return;
 	if (n < 0 && errno != EAGAIN) {
+		a->unread = true;
 		agent_closed(a);
 		return;
 	}

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """qmgr delivers: agents, recipients, windows, dead sites, retries, reports. The test plays all that is around it."""
 import os
+import select
 import signal
 import sys
 import threading
@@ -224,6 +225,23 @@ def test_kept_connection_closed():
         is_eq(g.find_log("ended without"), [], "without noise")
 
 
+def test_closed_unread():
+    """An agent that ends, as after a reload, while its first request is on the way."""
+    with Gate() as g:
+        g.start()
+        smtp = g.agent("smtp")
+        serve, state = smtp.serve, {"first": True}
+
+        def once(c):
+            if not state.pop("first", False):
+                return serve(c)
+            c.send("DELIVER_READY")
+            select.select([c.sock], [], [], 20)
+        smtp.service.handler = once
+        g.wait_removed(g.put("u@far.test"))
+        is_eq((len(smtp.requests), g.find_log("ended without")), (1, []), "a request that was not read is given to another")
+
+
 def test_bad_agent():
     with Gate() as g:
         g.start()
@@ -286,4 +304,4 @@ def test_recipient_batches():
 
 
 run(test_recipient_batches, test_simple, test_retry, test_bounce, test_expire, test_delay_warning, test_windows, test_agent_limit, test_dead_site, test_transport_away,
-    test_kept_connection_closed, test_bad_agent, test_filter_and_verp)
+    test_kept_connection_closed, test_closed_unread, test_bad_agent, test_filter_and_verp)
