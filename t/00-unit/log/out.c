@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 static int server = -1;
 static unsigned packets, records;
@@ -143,13 +144,27 @@ static void server_gone(void)
 static void forbidden_file(void)
 {
 	struct stat st;
+	int status = 0;
+	pid_t pid;
 
 	close(server);
 	unlink("public/postlog");
 	tmpconf("maillog_file = other.log\nmaillog_file_prefixes = /var\n");
+	pid = fork();
+	if (pid == 0) {
+		log_open("prog", false);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	ok(WIFEXITED(status) && WEXITSTATUS(status) == 1, "maillog_file_prefixes is obeyed");
+	ok(stat("other.log", &st) < 0, "there is no such file");
+}
+
+static void nobody_yet(void)
+{
+	tmpconf("maillog_file = /tmp/no/such/folder\nmaillog_file_prefixes = /tmp\n");
 	log_open("prog", false);
 	log_info("nowhere");
-	ok(stat("other.log", &st) < 0, "maillog_file_prefixes is obeyed");
 	server_start();
 	log_flush();
 	server_read();
@@ -175,6 +190,7 @@ int main(void)
 	slow_server();
 	server_gone();
 	forbidden_file();
+	nobody_yet();
 	buf_free(&texts);
 	return done();
 }
