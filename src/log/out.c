@@ -169,19 +169,20 @@ void out_check(void)
 }
 
 /* The log file itself: for commands while the system is down. Never our standard output: that is
- * somebody else's. Nor for whoever runs a set-gid program, but root. */
+ * somebody else's. Nor for whoever runs a set-gid program, but root; who has put on
+ * somebody else's rights for a while (postmap) is not root. */
 static int open_file(void)
 {
 	gid_t group = getegid();
 	int fd;
 
 	if (!file_allowed() || str_starts(str_of(conf.maillog_file), STR("/dev/")) ||
-	    (group != getgid() && (getuid() != 0 || setegid(getgid()) != 0)))
+	    (group != getgid() && (geteuid() != 0 || setegid(getgid()) != 0)))
 		return -1;
 	fd = open(conf.maillog_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
 	    (mode_t)strtoul(conf.maillog_file_permissions, NULL, 8));
 	if (group != getegid() && setegid(group) != 0)
-		abort(); /* cannot be: it is the saved group */
+		abort(); /* cannot be: we are root */
 	return fd;
 }
 

@@ -63,7 +63,7 @@ def test_first_lines():
         ok("were lost" not in i.log(), "no line is lost")
         i.stop()
     with bare() as i:
-        like(i.ctl("nonsense").stderr, r"fatal: unknown command: 'nonsense'\. Usage: postfix start \(or stop, reload", "an unknown command is named")
+        like(i.ctl("nonsense").stderr, r"fatal: unknown command: 'nonsense'; the commands are: start, start-fg, stop, ", "an unknown command is named")
         is_eq((i.ctl("status").returncode, i.ctl("status").stderr), (1, ""), "what is no error is for terminals only")
 
 
