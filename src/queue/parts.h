@@ -134,10 +134,12 @@ bool store_status_dirty(const struct queue_store *s);
 void store_status_close(struct queue_store *s);
 void store_trim(struct queue_store *s); /* removes status log files that are no longer needed */
 
-/* store_move.c */
+/* store_leave.c */
 void store_unlink(struct queue_store *s, const struct queue_ref *ref);
 void store_unlinks_start(struct queue_store *s);
 void store_unlinks_free(struct queue_store *s);
+
+/* store_move.c */
 /* Around changes of one queue file in pool threads. */
 void store_files_lock(void);
 void store_files_unlock(void);
