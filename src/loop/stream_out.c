@@ -113,8 +113,11 @@ enum wait stream_puts(struct stream *s, const char *text, int64_t deadline)
 
 enum wait stream_printf(struct stream *s, int64_t deadline, const char *fmt, ...)
 {
+	enum wait r = check(s);
 	va_list ap;
 
+	if (r != WAIT_OK)
+		return r; /* nothing gathers that cannot be sent */
 	va_start(ap, fmt);
 	buf_vprintf(&s->out, fmt, ap);
 	va_end(ap);

@@ -645,6 +645,9 @@ static void stuck(void *arg)
 	    stream_write(a, all, BULK, deadline_in(20)), WAIT_TIMEOUT, "a peer that does not read");
 	is_int(stream_flush(a, soon()), WAIT_ERROR, "part is lost: no more can be sent");
 	is_int(errno, ETIMEDOUT, "because of the time");
+	for (int i = 0; i < 100; i++)
+		stream_printf(a, soon(), "%1000d", i);
+	ok(a->out.n < 20000, "what can never be sent does not gather");
 	free(all);
 	stream_free(a);
 	stream_free(b);
