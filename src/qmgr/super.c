@@ -376,21 +376,58 @@ static int on_all(char op, str queues, uint64_t *count, struct err *err)
 	return r;
 }
 
-int super_do(str op, str id, str queues, uint64_t *count, struct err *err)
+struct settling {
+	struct cond done;
+	bool over;
+};
+
+static void settled(void *arg, int error)
+{
+	struct settling *s = arg;
+
+	(void)error; /* what could not be written is kept, and tried again */
+	s->over = true;
+	cond_wake_all(&s->done);
+}
+
+/* Marks are written a little later: whoever asked for them looks at the queue next. May wait. */
+static void settle(void)
+{
+	struct settling s = {0};
+
+	cond_init(&s.done);
+	co_shield(true);
+	queue_store_sync(qmgr_store, settled, &s);
+	while (!s.over)
+		cond_wait(&s.done, FOREVER);
+	co_shield(false);
+}
+
+static int one_or_all(char op, str id, str queues, uint64_t *count, struct err *err)
 {
 	char name[QUEUE_ID_MAX];
+	int r;
+
+	if (str_eq(id, STR("ALL")))
+		return on_all(op, queues, count, err);
+	if (!queue_id_valid(id) || id.n >= sizeof(name))
+		return err_errno(err, EINVAL, "queue ID");
+	memcpy(name, id.p, id.n);
+	name[id.n] = 0;
+	r = on_one(op, name, err);
+	*count = r == 0;
+	return r < 0 ? -1 : 0;
+}
+
+int super_do(str op, str id, str queues, uint64_t *count, struct err *err)
+{
 	int r;
 
 	*count = 0;
 	if (op.n != 1 || !strchr("dhHref", *op.p))
 		return err_errno(err, EINVAL, "operation \"%.*s\"", STR_FMT(op));
-	if (str_eq(id, STR("ALL")))
-		return on_all(*op.p, queues, count, err);
-	if (!queue_id_valid(id) || id.n >= sizeof(name))
-		return err_errno(err, EINVAL, "queue ID");
-	memcpy(name, id.p, id.n);
-	name[id.n] = 0;
-	r = on_one(*op.p, name, err);
-	*count = r == 0;
-	return r < 0 ? -1 : 0;
+	r = one_or_all(*op.p, id, queues, count, err);
+	if (*count && strchr("ef", *op.p))
+		settle();
+	return r;
 }

@@ -47,6 +47,9 @@ def operations(i, ids, how):
     said(i.cmd("postsuper", "-H", ids[1]), "Released from hold: 0 messages")
     said(i.cmd("postsuper", "-h", "-", input="%s\n\nNOSUCH1\n" % ids[1]), "%s: placed on hold" % ids[1], "Placed on hold: 1 message")
     said(i.cmd("postsuper", "-e", ids[0]), "%s: expired" % ids[0], "Force-expired: 1 message")
+    marks = {j["queue_id"]: j["forced_expire"] for j in map(json.loads, i.cmd("postqueue", "-j").stdout.splitlines())}
+    tap.is_eq([q for q in marks if marks[q]], [ids[0]], "the mark is there at once, on a held message too")
+    said(i.cmd("postsuper", "-e", ids[0]), "Force-expired: 0 messages")
     said(i.cmd("postsuper", "-d", ids[1], "deferred"), "Deleted: 0 messages")
     said(i.cmd("postsuper", "-d", ids[1], "-d", "NOSUCH2"), "%s: removed" % ids[1], "Deleted: 1 message")
     tap.ok(ids[1] not in queues(i), "it is gone")
