@@ -12,6 +12,7 @@
 /* Up to this many bytes are kept here until the end of the message, and go out in one write. Small
  * messages can so be sent again when a kept connection turns out to be dead; of a large one what
  * was sent is remembered until cleanup has begun to read it. */
+#define FIRST	  4096 /* envelopes are mostly smaller */
 #define GATHER	  (64 * 1024)
 #define PIECE_MAX (64 * 1024) /* usual piece of content, for the first size of a large buffer */
 #define POOL_IDLE 200	      /* as many as end together when a batch is on the disk */
@@ -51,6 +52,7 @@ struct cleanup *cleanup_open(const char *socket, str queue_id, int64_t arrival_u
 		e = htab_set(&pools, str_of(socket), ipc_pool_new(socket, POOL_IDLE));
 	c->pool = e->value;
 	c->socket = e->key;
+	buf_room(&c->out, FIRST);
 	ipc_put(&c->out, MSG_CLEANUP_BEGIN, &begin);
 	return c;
 }
@@ -111,9 +113,7 @@ static bool refused_early(struct cleanup *c)
 
 static enum wait send_out(struct cleanup *c)
 {
-	enum wait w = stream_write(c->stream, c->out.p, c->out.n, soon());
-
-	return w == WAIT_OK ? stream_flush(c->stream, soon()) : w;
+	return stream_send(c->stream, c->out.p, c->out.n, soon());
 }
 
 /* A cleanup that has begun to read a message stays until its end. */

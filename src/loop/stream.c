@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/sanitize.h"
 #include "loop/poll.h"
 
 #include <errno.h>
@@ -12,9 +13,37 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define IN_FIRST ((size_t)4096)	     /* first size of the input buffer */
+#define IN_FIRST ((size_t)8192)	     /* first size of the input buffer */
 #define IN_AHEAD ((size_t)64 * 1024) /* what is read without being asked for */
 #define IN_MIN	 ((size_t)1024)	     /* room worth a system call */
+#define SPARES	 64		     /* first buffers kept for whoever reads next */
+
+static char *spare[SPARES];
+static size_t nspare;
+
+/* Streams have their first buffer for moments, many times a message; malloc() is slow at that size.
+ */
+static void in_free(struct buf *in)
+{
+	if (in->cap != IN_FIRST || nspare == SPARES) {
+		buf_free(in);
+		return;
+	}
+	sanitize_poison(in->p, IN_FIRST);
+	spare[nspare++] = in->p;
+	*in = (struct buf){0};
+}
+
+static void in_first(struct buf *in)
+{
+	if (nspare == 0) {
+		buf_room(in, IN_FIRST - 1);
+		return;
+	}
+	*in = (struct buf){.p = spare[--nspare], .cap = IN_FIRST};
+	sanitize_unpoison(in->p, IN_FIRST);
+	in->p[0] = 0;
+}
 
 struct stream *stream_new(int fd)
 {
@@ -35,7 +64,7 @@ int stream_detach(struct stream *s)
 	stream_poll_free(s->poll);
 	if (s->ops)
 		s->ops->close(s->impl);
-	buf_free(&s->in);
+	in_free(&s->in);
 	buf_free(&s->out);
 	free(s);
 	return fd;
@@ -49,7 +78,7 @@ void stream_free(struct stream *s)
 
 void stream_wrap(struct stream *s, const struct stream_ops *ops, void *impl)
 {
-	buf_free(&s->in);
+	in_free(&s->in);
 	s->in_at = 0;
 	s->poll->drained = s->poll->in_full = false;
 	s->ops = ops;
@@ -113,24 +142,29 @@ static enum wait read_some(struct stream *s, void *p, size_t room, size_t *got, 
 /* Makes room in the input buffer so that it can hold need unread bytes and a bit. */
 static void make_room(struct stream *s, size_t need)
 {
-	size_t want, room;
+	size_t want, room, ahead;
 
 	if (s->in_at == s->in.n) {
 		buf_clear(&s->in);
 		s->in_at = 0;
 	}
 	want = need > unread(s) + IN_MIN ? need - unread(s) : IN_MIN;
-	if (s->poll->in_full && s->in.cap && s->in.cap < IN_AHEAD)
-		want = s->in.cap * 4 - 1 - s->in.n;
-	if (s->in.cap == 0 && want < IN_FIRST)
-		want = IN_FIRST - 1;
+	if (s->poll->in_full && s->in.cap && s->in.cap < IN_AHEAD) {
+		ahead = (s->in.cap * 4 < IN_AHEAD ? s->in.cap * 4 : IN_AHEAD) - 1 - s->in.n;
+		if (ahead > want)
+			want = ahead;
+	}
+	if (s->in.cap == 0 && want < IN_FIRST) {
+		in_first(&s->in);
+		return;
+	}
 	room = s->in.cap ? s->in.cap - s->in.n - 1 : 0;
 	if (room >= want)
 		return;
 	buf_drop(&s->in, s->in_at);
 	s->in_at = 0;
 	if (s->in.n == 0)
-		buf_free(&s->in); /* realloc() would copy what is of no use any more */
+		in_free(&s->in); /* realloc() would copy what is of no use any more */
 	buf_room(&s->in, want);
 }
 
@@ -276,7 +310,7 @@ bool stream_input_ready(struct stream *s)
 void stream_give_back(struct stream *s)
 {
 	if (unread(s) == 0) {
-		buf_free(&s->in);
+		in_free(&s->in);
 		s->in_at = 0;
 		s->poll->in_full = false;
 	}

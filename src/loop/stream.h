@@ -83,6 +83,8 @@ enum wait stream_write(struct stream *s, const void *p, size_t n, int64_t deadli
 enum wait stream_puts(struct stream *s, const char *text, int64_t deadline);
 enum wait stream_printf(struct stream *s, int64_t deadline, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Sends what is gathered, and n bytes behind it that need no copy. May wait. */
+enum wait stream_send(struct stream *s, const void *p, size_t n, int64_t deadline);
 /* Sends what is gathered. May wait. */
 enum wait stream_flush(struct stream *s, int64_t deadline);
 /* Sends what is gathered, then n bytes of file from offset (sendfile(2) where the transport is

@@ -8,7 +8,7 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-#define OUT_KEEP   4096		       /* a larger output buffer is freed when it is empty */
+#define OUT_KEEP   8192		       /* a larger output buffer is freed when it is empty */
 #define FILE_SMALL ((size_t)32 * 1024) /* a file up to this goes through the output buffer */
 #define FILE_STEP  ((size_t)256 * 1024)
 
@@ -104,6 +104,11 @@ enum wait stream_write(struct stream *s, const void *p, size_t n, int64_t deadli
 		return send_all(s, str_mem(p, n), deadline);
 	buf_add(&s->out, p, n);
 	return check(s);
+}
+
+enum wait stream_send(struct stream *s, const void *p, size_t n, int64_t deadline)
+{
+	return send_all(s, str_mem(p, n), deadline);
 }
 
 enum wait stream_puts(struct stream *s, const char *text, int64_t deadline)

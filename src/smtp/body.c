@@ -15,6 +15,7 @@
 
 #define PIECE (32 * 1024) /* content up to this size goes in one write with its final dot */
 #define STEP  (64 * 1024) /* what one time limit is for */
+#define END   ".\r\n"
 
 static struct mime_limits limits;
 
@@ -146,9 +147,12 @@ static enum body_result send_file(struct sender *s)
 
 static enum body_result send_as_is(struct sender *s)
 {
+	struct buf *to = &s->c->io->out;
+
 	if (s->d->m.content_length > PIECE)
 		return send_file(s);
-	return read_piece(s->d, 0, &s->c->io->out, (size_t)s->d->m.content_length);
+	buf_room(to, (size_t)s->d->m.content_length + sizeof(END));
+	return read_piece(s->d, 0, to, (size_t)s->d->m.content_length);
 }
 
 /* --- converting */
@@ -260,5 +264,5 @@ enum body_result body_send(struct conn *c, struct delivery *d)
 		chat_broke(c, w);
 		return BODY_LOST;
 	}
-	return r == BODY_SENT ? out(&s, STR(".\r\n")) : r;
+	return r == BODY_SENT ? out(&s, STR(END)) : r;
 }

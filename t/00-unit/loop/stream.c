@@ -134,7 +134,7 @@ static void bulk(void *arg)
 	is_int(total, BULK, "bulk arrives");
 	ok(same, "unchanged");
 	ok(most <= 128 * 1024, "through a bounded buffer");
-	ok(a->out.cap <= 4096, "the output buffer is given back");
+	ok(a->out.cap <= 8192, "the output buffer is given back");
 	is_int(stream_wait_input(b, soon()), WAIT_OK, "the end of file counts as input");
 	stream_free(a);
 	stream_free(b);
