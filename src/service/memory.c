@@ -16,6 +16,9 @@ void memory_setup(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	/* What a pool thread reads the loop frees: in an arena of its own it would be of no use to
+	 * anybody else, and that arena grows and shrinks by single pages. */
+	mallopt(M_ARENA_MAX, 1);
 }
 
 static void give_back(void)
