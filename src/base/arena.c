@@ -64,7 +64,10 @@ void *arena_alloc(struct arena *a, size_t n)
 		a->p += room;
 		return take(p, n);
 	}
-	size = a->blocks ? a->blocks->size * 2 : BLOCK_MIN;
+	/* By half of what is there: doubling would leave most of the last block unused. */
+	size = (a->total / 2 + 15) & ~(size_t)15;
+	if (size < BLOCK_MIN)
+		size = BLOCK_MIN;
 	if (size > BLOCK_MAX)
 		size = BLOCK_MAX;
 	if (room > size / 2 && a->blocks) {

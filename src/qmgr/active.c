@@ -70,6 +70,7 @@ static struct message *enter(struct item *i, const struct queue_ref *ref)
 	list_init(&m->link);
 	list_init(&m->in_progress);
 	active++;
+	service_busy();
 	return m;
 }
 

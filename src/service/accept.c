@@ -43,7 +43,7 @@ void session_begin(void)
 		pause_all(true);
 		control_report(); /* master may start a companion at once */
 	}
-	control_busy();
+	service_busy();
 }
 
 void session_end(void)

@@ -12,7 +12,7 @@
 static struct watch *watch;
 static struct timer second;
 static struct buf in;
-static bool reported_busy;
+static bool ticking;
 
 static void control_lost(void)
 {
@@ -38,22 +38,21 @@ void control_report(void)
 	    errno == EPIPE)
 		control_lost();
 	buf_free(&out);
-	reported_busy = worker.sessions > 0;
-	if (reported_busy)
-		timer_set(&second, 1000);
 }
 
 static void second_over(void *arg)
 {
 	(void)arg;
-	memory_second(loop_load());
+	ticking = memory_second(loop_load()) || worker.sessions > 0;
 	control_report();
+	if (ticking)
+		timer_set(&second, 1000);
 }
 
-void control_busy(void)
+void service_busy(void)
 {
-	if (!reported_busy && worker.started) {
-		reported_busy = true;
+	if (!ticking && worker.started && watch) {
+		ticking = true;
 		timer_set(&second, 1000);
 	}
 }

@@ -38,7 +38,7 @@ static void give_back(void)
 
 #endif
 
-void memory_second(int load)
+bool memory_second(int load)
 {
 	static int quiet;
 	static bool worked;
@@ -51,4 +51,5 @@ void memory_second(int load)
 		worked = false;
 		quiet = 0;
 	}
+	return worked;
 }

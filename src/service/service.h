@@ -51,7 +51,9 @@ int service_main(int argc, char **argv, const struct service *service);
 const char *service_name(void); /* "smtp", "relay", "2525" */
 enum service_type service_type(void);
 bool service_draining(void);
-bool service_stopping(void);	   /* SIGTERM: in a few seconds the process ends regardless */
+bool service_stopping(void); /* SIGTERM: in a few seconds the process ends regardless */
+/* There is work, of which no session tells: memory is given back when it is over. */
+void service_busy(void);
 int service_worker(void);	   /* slot number */
 long service_sessions(void);	   /* being served now */
 long service_limit(void);	   /* of this worker */

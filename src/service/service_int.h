@@ -45,12 +45,12 @@ enum peer_kind session_peer(int fd, struct hostaddr *peer);
 
 void control_open(void);
 void control_report(void); /* WORKER_LOAD now */
-void control_busy(void);   /* a session began: see to it that reports are sent once a second */
 /* The worker is to end when its sessions have (master_gone: soon). */
 void service_drain_requested(bool master_gone);
 
 void memory_setup(void);
-void memory_second(int load); /* once a second while there are sessions; load in percent */
+/* Once a second while there is work; load in percent. True: it wants to be called again. */
+bool memory_second(int load);
 
 void stdio_serve(void); /* one session on descriptors 0 and 1. May wait. */
 
