@@ -82,8 +82,12 @@ static bool look_at(struct eval *e, const char *host, struct mx_host *h)
 	size_t n;
 
 	*h = (struct mx_host){.listed = true};
-	if (dns_host_lookup(host, AF_UNSPEC, e->arena, &a, &n, &err) != DNS_OK)
+	if (dns_host_lookup(host, AF_UNSPEC, e->arena, &a, &n, &err) != DNS_OK) {
+		eval_defer_if_reject(e, 450, "4.4.4", eval_recipient(e),
+		    arena_printf(
+			e->arena, "Unable to look up mail exchanger host %s: %s", host, err.text));
 		return false;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (own_address(&a[i]))
 			h->ours = true;

@@ -46,8 +46,8 @@ static enum presence has_mail(struct eval *e, const char *name)
 	case DNS_NOTFOUND:
 	case DNS_NODATA:
 		return has_host(e, name);
-	case DNS_RETRY:
-		return NOT_KNOWN;
+	case DNS_RETRY: /* nobody knows its MX; but there is such a domain if it has an address */
+		return has_host(e, name) == PRESENT ? PRESENT : NOT_KNOWN;
 	default:
 		return ABSENT;
 	}

@@ -5,6 +5,7 @@
 #include "dns/dns.h"
 #include "log/log.h"
 #include "mail/addr.h"
+#include "param/param.h"
 
 #define HOSTS_MAX 100 /* names and addresses looked up for one restriction */
 
@@ -24,27 +25,44 @@ static enum outcome look_at_addr(struct hosts *h, str addr)
 	return access_host_addr(h->e, h->r, addr, h->about, &h->found);
 }
 
+/* Addresses of the kinds that we use (inet_protocols). */
+static int family(void)
+{
+	if (strcasecmp(conf.inet_protocols, "ipv4") == 0)
+		return AF_INET;
+	return strcasecmp(conf.inet_protocols, "ipv6") == 0 ? AF_INET6 : AF_UNSPEC;
+}
+
+static enum dns_status look_at_addrs(
+    struct hosts *h, const char *host, enum outcome *o, struct err *err)
+{
+	char text[HOSTADDR_TEXT];
+	struct hostaddr *a;
+	enum dns_status status;
+	size_t n;
+
+	*o = OUT_DUNNO;
+	status = dns_host_lookup(host, family(), h->e->arena, &a, &n, err);
+	if (status == DNS_OK)
+		for (size_t i = 0; i < n && !h->found; i++)
+			*o = look_at_addr(h, str_of(hostaddr_text(&a[i], text)));
+	return status;
+}
+
 /* The name of a host, then its addresses. */
 static enum outcome look_at_host(struct hosts *h, const char *host, const char *what)
 {
-	struct hostaddr *a;
-	char text[HOSTADDR_TEXT];
 	enum outcome o;
 	struct err err;
-	size_t n;
 
 	if (h->asked++ >= HOSTS_MAX)
 		return OUT_DUNNO;
 	o = access_host_name(h->e, h->r, str_of(host), h->about, &h->found);
 	if (h->found)
 		return o;
-	if (dns_host_lookup(host, AF_UNSPEC, h->e->arena, &a, &n, &err) != DNS_OK) {
+	if (look_at_addrs(h, host, &o, &err) != DNS_OK)
 		log_warn("Unable to look up %s host %s for %s %s: %s", what, host, h->about.class,
 		    h->about.object, err.text);
-		return OUT_DUNNO;
-	}
-	for (size_t i = 0; i < n && !h->found; i++)
-		o = look_at_addr(h, str_of(hostaddr_text(&a[i], text)));
 	return o;
 }
 
@@ -61,9 +79,14 @@ static enum outcome look_at_all(
 
 typedef enum outcome (*host_kind)(struct hosts *h, const char *name);
 
+/* The name itself is for check_*_access. */
 static enum outcome by_address(struct hosts *h, const char *name)
 {
-	return look_at_host(h, name, "A");
+	enum outcome o;
+	struct err err;
+
+	look_at_addrs(h, name, &o, &err);
+	return o;
 }
 
 static enum outcome by_mx(struct hosts *h, const char *name)
@@ -130,7 +153,7 @@ static enum outcome of_client(struct eval *e, const struct rule *r, host_kind ki
 
 	if (strcmp(name, "unknown") == 0)
 		return OUT_DUNNO;
-	return check(e, r, str_of(name), (struct subject){name, "Client host"}, kind);
+	return check(e, r, str_of(name), eval_client(e), kind);
 }
 
 static enum outcome of_reverse(struct eval *e, const struct rule *r, host_kind kind)

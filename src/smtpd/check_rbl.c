@@ -169,8 +169,6 @@ enum outcome check_rhswl_client(struct eval *e, const struct rule *r)
 	const char *name = e->s->client.name;
 	struct subject about = {name, "Client host"};
 
-	if (e->s->client.name_status == NAME_TEMPORARY)
-		return welcome(e, r, DNSBL_FAILED, about);
 	if (!is_known(name))
 		return OUT_DUNNO;
 	return welcome(e, r, dnsbl_ask_name(r->dnsbl, str_of(name), e->arena), about);

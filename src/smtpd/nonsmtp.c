@@ -27,5 +27,5 @@ bool nonsmtp_command(str verb, str line)
 
 	if (matchlist_empty(forbidden))
 		return false;
-	return is_header(line) || matchlist_name(forbidden, verb, &err) == TABLE_FOUND;
+	return is_header(str_trim(line)) || matchlist_name(forbidden, verb, &err) == TABLE_FOUND;
 }

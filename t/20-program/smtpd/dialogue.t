@@ -106,7 +106,7 @@ def test_helo_names():
 
 
 def test_non_smtp():
-    for line, shown in [("Subject:\tx ", r"Subject:\\tx $"), ("GET /ü", r"GET /\\303\\274$")]:
+    for line, shown in [(" To: x", " To: x$"), ("Subject:\tx ", r"Subject:\\tx $"), ("GET /ü", r"GET /\\303\\274$")]:
         with Client(PORT) as c:
             is_eq(c.cmd(line).text, "221 2.7.0 Error: I can break rules, too. Goodbye.", "non-SMTP")
         GW.wait_log(r"non-SMTP command from unknown\[127\.0\.0\.1\]: " + shown)
