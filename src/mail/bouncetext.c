@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "mail/addr.h"
+#include "param/conffile.h"
 #include "param/param.h"
 
 #define FILE_MAX (1024 * 1024)
@@ -60,32 +61,37 @@ static bool next_line(struct loader *l, str *line)
 	return true;
 }
 
-static void complain(struct loader *l, const char *what, str text)
+static void complain(struct loader *l, const char *fmt, ...)
 {
 	struct buf out = {0};
+	va_list ap;
 
-	buf_printf(
-	    &out, "%s, line %d: %s: %.*s", l->path, l->line, what, STR_FMT(str_head(text, 100)));
+	va_start(ap, fmt);
+	buf_vprintf(&out, fmt, ap);
+	va_end(ap);
 	if (l->warn)
 		l->warn(out.p);
 	buf_free(&out);
 }
 
-static bool header(struct bounce_text *t, str name, str value)
+/* "failure" of "failure_template". */
+static str kind_of(const struct bounce_text *t)
 {
-	const char *copy = arena_cstr(&arena, value);
+	return str_head(str_of(t->name), strlen(t->name) - strlen("_template"));
+}
 
+/* Where the value of a header goes; NULL: there is no such header. */
+static const char **header(struct bounce_text *t, str name)
+{
 	if (str_eq_nocase(name, STR("Charset")))
-		t->charset = copy;
-	else if (str_eq_nocase(name, STR("From")))
-		t->from = copy;
-	else if (str_eq_nocase(name, STR("Subject")))
-		t->subject = copy;
-	else if (str_eq_nocase(name, STR("Postmaster-Subject")) && t->postmaster_subject)
-		t->postmaster_subject = copy;
-	else
-		return false;
-	return true;
+		return &t->charset;
+	if (str_eq_nocase(name, STR("From")))
+		return &t->from;
+	if (str_eq_nocase(name, STR("Subject")))
+		return &t->subject;
+	if (str_eq_nocase(name, STR("Postmaster-Subject")) && t->postmaster_subject)
+		return &t->postmaster_subject;
+	return NULL;
 }
 
 /* What a template may not be; complains. */
@@ -96,65 +102,97 @@ static bool is_usable(struct loader *l, const struct bounce_text *t)
 	bool good = bounce_text_expand(t, &probe, &err) == 0;
 
 	if (!good)
-		complain(l, err.text, str_of(t->name));
+		complain(l, "%s: %s in %.*s template -- ignoring this template", l->path, err.text,
+		    STR_FMT(kind_of(t)));
 	buf_free(&probe);
 	if (good && !str_is_ascii(str_of(t->text)) && strcasecmp(t->charset, "us-ascii") == 0) {
-		complain(l, "non-ASCII text needs another Charset", str_of(t->name));
+		complain(l,
+		    "%s: 8-bit message text in %.*s template: please specify a charset value other "
+		    "than us-ascii -- ignoring this template",
+		    l->path, STR_FMT(kind_of(t)));
 		good = false;
 	}
 	return good;
 }
 
-static void load_header(struct loader *l, struct bounce_text *t, str line)
+/* One line of the header; a line that begins with white space continues the one before. */
+static bool load_header(struct loader *l, struct bounce_text *t, str line, const char ***last)
 {
 	ptrdiff_t colon = str_chr(line, ':');
+	str name = str_head(line, colon < 0 ? line.n : (size_t)colon);
 
+	if (*last && (line.p[0] == ' ' || line.p[0] == '\t') && str_is_ascii(line)) {
+		**last = arena_printf(&arena, "%s\n%.*s", **last, STR_FMT(line));
+		return true;
+	}
+	*last = colon < 0 ? NULL : header(t, name);
 	if (!str_is_ascii(line))
-		complain(l, "template header is not ASCII", line);
-	else if (colon <= 0 || !header(t, str_head(line, (size_t)colon),
-				   str_trim(str_from(line, (size_t)colon + 1))))
-		complain(l, "unknown template header", line);
+		complain(l, "%s: non-ASCII header in %.*s template -- ignoring this template",
+		    l->path, STR_FMT(kind_of(t)));
+	else if (!*last)
+		complain(l,
+		    "%s: unknown \"%.*s\" header label in %.*s template -- ignoring this template",
+		    l->path, STR_FMT(str_head(name, 100)), STR_FMT(kind_of(t)));
+	else
+		**last = arena_cstr(&arena, str_trim(str_from(line, (size_t)colon + 1)));
+	return *last && str_is_ascii(line);
 }
 
-/* Lines between "name = <<EOF" and "EOF": headers, an empty line, the text. */
-static void load_one(struct loader *l, struct bounce_text *t, str end)
+/* The text of a template: headers, an empty line, what is sent. */
+static void take_template(struct loader *l, struct bounce_text *t, str text)
 {
 	struct bounce_text fresh = *t;
-	struct buf text = {0};
-	bool in_text = false, more;
+	const char **last = NULL;
 	str line;
 
-	while ((more = next_line(l, &line)) && !str_eq(line, end)) {
-		if (in_text) {
-			buf_str(&text, line);
-			buf_char(&text, '\n');
-		} else if (line.n == 0) {
-			in_text = true;
-		} else {
-			load_header(l, &fresh, line);
-		}
+	while (str_split(&text, '\n', &line) && line.n > 0)
+		if (!load_header(l, &fresh, line, &last))
+			return;
+	if (!text.n) {
+		complain(l, "%s: missing message text in %.*s template -- ignoring this template",
+		    l->path, STR_FMT(kind_of(t)));
+		return;
 	}
-	fresh.text = arena_cstr(&arena, buf_view(&text));
-	buf_free(&text);
-	if (!more)
-		complain(l, "template has no end", end);
-	else if (is_usable(l, &fresh))
+	fresh.text = arena_cstr(&arena, text);
+	if (is_usable(l, &fresh))
 		*t = fresh;
 }
 
-static void load_entry(struct loader *l, str line)
+/* Lines up to the end marker. */
+static void read_lines(struct loader *l, str end, struct buf *text)
 {
-	ptrdiff_t eq = str_chr(line, '=');
-	str name = str_trim(eq < 0 ? line : str_head(line, (size_t)eq));
-	str value = eq < 0 ? STR("") : str_trim(str_from(line, (size_t)eq + 1));
+	bool more;
+	str line;
 
-	for (int i = 0; i < BOUNCE_TEXT_COUNT; i++)
-		if (str_eq(name, str_of(texts[i].name)) && str_starts(value, STR("<<")) &&
-		    str_trim(str_from(value, 2)).n > 0) {
-			load_one(l, &texts[i], str_trim(str_from(value, 2)));
-			return;
-		}
-	complain(l, "expected \"name_template = <<EOF\"", line);
+	while ((more = next_line(l, &line)) && !str_eq(line, end)) {
+		buf_str(text, line);
+		buf_char(text, '\n');
+	}
+	if (!more)
+		complain(l, "%s, line %d: missing \"%.*s\" end marker", l->path, l->line,
+		    STR_FMT(str_head(end, 100)));
+}
+
+/* name = value, or "name = <<END" and lines up to END. */
+static int load_entry(struct loader *l, str line, struct err *err)
+{
+	struct buf text = {0};
+	str name, value;
+	int i = 0;
+
+	if (conffile_assignment(line, &name, &value, err) != 0)
+		return err_prefix(err, "%s, line %d", l->path, l->line);
+	if (str_starts(value, STR("<<")) && str_trim(str_from(value, 2)).n > 0)
+		read_lines(l, str_trim(str_from(value, 2)), &text);
+	while (i < BOUNCE_TEXT_COUNT && !str_eq(name, str_of(texts[i].name)))
+		i++;
+	if (i < BOUNCE_TEXT_COUNT)
+		take_template(l, &texts[i], buf_view(&text));
+	else
+		complain(l, "%s, line %d: unknown template name: %.*s -- ignoring this template",
+		    l->path, l->line, STR_FMT(str_head(name, 100)));
+	buf_free(&text);
+	return 0;
 }
 
 int bounce_texts_load(const char *path, void (*warn)(const char *text), struct err *err)
@@ -162,6 +200,7 @@ int bounce_texts_load(const char *path, void (*warn)(const char *text), struct e
 	struct buf content = {0};
 	struct loader l = {.path = path, .warn = warn};
 	str line;
+	int r = 0;
 
 	if (!*path)
 		return 0;
@@ -172,11 +211,13 @@ int bounce_texts_load(const char *path, void (*warn)(const char *text), struct e
 		return err_set(err, "%s: has a null byte", path);
 	}
 	l.rest = buf_view(&content);
-	while (next_line(&l, &line))
+	if (str_ends(l.rest, STR("\n"))) /* ends a line, begins none */
+		l.rest.n--;
+	while (r == 0 && next_line(&l, &line))
 		if (str_trim(line).n > 0 && line.p[0] != '#')
-			load_entry(&l, line);
+			r = load_entry(&l, line, err);
 	buf_free(&content);
-	return 0;
+	return r;
 }
 
 /* --- parameters of the text */

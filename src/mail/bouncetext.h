@@ -19,9 +19,9 @@ struct bounce_text {
 	const char *text;		/* unexpanded, lines with \n */
 };
 
-/* Reads the template file over the built-in texts; path "" keeps them. What is wrong in the file is
- * reported through warn, and the built-in text stays. 0, or -1 and err when the file cannot be
- * read. */
+/* Reads the template file over the built-in texts; path "" keeps them. What is wrong with a
+ * template is reported through warn, and the built-in text stays. 0, or -1 and err when the file
+ * cannot be read, or a line outside of templates is no assignment. */
 int bounce_texts_load(const char *path, void (*warn)(const char *text), struct err *err);
 const struct bounce_text *bounce_text(enum bounce_text_kind kind);
 /* Appends the text with its $parameters expanded. */

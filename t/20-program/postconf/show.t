@@ -168,6 +168,32 @@ def test_bounces():
         is_eq(c("-b", "a", "b").rc, 1, "too many files")
 
 
+def test_bad_templates():
+    good = "From: me\nSubject: no\n\ntext\nEOF\n"
+    with Conf("myhostname = h.test\n") as c:
+        for what, text, want in (
+                ("no text", "failure_template = <<EOF\nFrom: me\nEOF\n", r"t\.cf: missing message text in failure template -- ignoring this template"),
+                ("a header that is none", "failure_template = <<EOF\nX-A: b\n" + good, r't\.cf: unknown "X-A" header label in failure template -- ignoring this template'),
+                ("another template", "odd_template = <<EOF\n" + good, r"t\.cf, line 6: unknown template name: odd_template -- ignoring this template"),
+                ("8-bit text", "failure_template = <<EOF\nFrom: me\n\n\u00e9\nEOF\n", r"t\.cf: 8-bit message text in failure template"),
+                ("bad syntax", "failure_template = <<EOF\nFrom: me\n\n${x\nEOF\n", r"t\.cf: truncated macro reference: .* in failure template -- ignoring this template"),
+                ("a parameter", "biff = no\n", r"t\.cf, line 1: unknown template name: biff")):
+            c.write("t.cf", text)
+            r = c("-t", c.dir + "/t.cf")
+            is_eq(r.rc, 0, what + ": a warning")
+            like(r.err, "warning: \\S*" + want, "  that says so")
+            like(r.out, r"\Afailure_template = <<EOF\nCharset: us-ascii\nFrom: Mail Delivery System", "  the built-in text stays")
+            is_eq(r.err.count("warning"), 1, "  nothing else")
+        c.write("t.cf", "failure_template = <<EOF\nFrom: me\n you\nSubject: x\n\ntext\n")
+        r = c("-t", c.dir + "/t.cf")
+        like(r.err, r'warning: \S*t\.cf, line 7: missing "EOF" end marker', "no end marker")
+        like(r.out, r"\Afailure_template = <<EOF\nCharset: us-ascii\nFrom: me\n you\nSubject: x\n", "what is there is taken; headers may have several lines")
+        c.write("t.cf", "some words\n")
+        r = c("-b", c.dir + "/t.cf")
+        is_eq(r.rc, 1, "a line that is no assignment")
+        like(r.err, r"fatal: \S*t\.cf, line 1: missing '=' after attribute name: \"some words\"", "  says so")
+
+
 def test_usage():
     with Conf("") as c:
         for args in (["-d", "-n"], ["-M", "-F"], ["-h", "-H"], ["-e"], ["-e", "x"], ["-M", "-h"], ["-z"], ["-o", "x"], ["-X"], ["-P", "-#", "a/b/c"],
@@ -183,4 +209,4 @@ def test_usage():
         like(c("-n").err, "fatal: open .*main.cf: No such file", "no main.cf")
 
 
-run(test_values, test_fold, test_classes, test_master, test_warnings, test_unused_with_bad_syntax, test_databases, test_names_and_classes, test_bad_files, test_bounces, test_usage)
+run(test_values, test_fold, test_classes, test_master, test_warnings, test_unused_with_bad_syntax, test_databases, test_names_and_classes, test_bad_files, test_bounces, test_bad_templates, test_usage)
