@@ -168,9 +168,8 @@ static bool hides_headers(const struct message *m)
 	return m->checking && (checks_flags() & MIME_FIELDS);
 }
 
-/* 8-bit text in headers is looked for in any case: the message may need SMTPUTF8. Headers that are
- * too long are cut and not refused; structure that is too deep is, where it would hide from checks.
- */
+/* Headers that are too long are cut and not refused; structure that is too deep is, where it would
+ * hide from checks. */
 static void on_error(void *ctx, enum mime_error e, str where)
 {
 	struct message *m = ctx;
@@ -179,10 +178,6 @@ static void on_error(void *ctx, enum mime_error e, str where)
 
 	if (e == MIME_E_TRUNCATED_HEADER || (e == MIME_E_NESTING && !hides_headers(m)))
 		return;
-	if (e == MIME_E_8BIT_IN_HEADER) {
-		m->env.sender.flags |= SENDER_SMTPUTF8_HEADER;
-		strict = strict && (conf.strict_7bit_headers || conf.strict_8bitmime);
-	}
 	if (!strict || (m->status != CLEANUP_OK && !m->mime_error))
 		return;
 	checks_log_error(m, mime_error_text(e), str_head(where, SHOWN));
@@ -197,7 +192,7 @@ static void on_error(void *ctx, enum mime_error e, str where)
 
 static unsigned mime_flags(const struct message *m)
 {
-	unsigned f = MIME_STRICT_7BIT_HEADERS;
+	unsigned f = 0;
 
 	if (conf.disable_mime_input_processing)
 		f |= MIME_OFF;
@@ -206,7 +201,7 @@ static unsigned mime_flags(const struct message *m)
 	if (conf.strict_mime_encoding_domain)
 		f |= MIME_STRICT_ENCODING;
 	if (conf.strict_7bit_headers || conf.strict_8bitmime)
-		f |= MIME_FIELDS; /* of parts too */
+		f |= MIME_STRICT_7BIT_HEADERS | MIME_FIELDS; /* of parts too */
 	if (m->checking)
 		f |= checks_flags();
 	return f;

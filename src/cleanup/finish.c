@@ -101,6 +101,10 @@ static bool bounce_instead(struct message *m)
 		return false;
 	verdict(m, reasons[i].dsn, reasons[i].reason, &st);
 	m->status = CLEANUP_OK;
+	/* Only the header goes back: the whole would be refused again where reports are checked too
+	 * (internal_mail_filter_classes). */
+	if (m->env.sender.ret == DSN_RET_NONE)
+		m->env.sender.ret = DSN_RET_HDRS;
 	sender_map(m);
 	recipient_plain(m);
 	if (m->status != CLEANUP_OK)
