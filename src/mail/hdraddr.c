@@ -152,10 +152,15 @@ static void tokenize(struct walk *w, str value, size_t limit)
 		add_token(w, t);
 		value = str_from(value, t.text.n);
 	}
-	/* Half an address would be another one. */
-	while (w->n && !tok_is(w, w->n - 1, ','))
-		w->n--;
 	w->replaced = true;
+	if (strchr(",;", value.p[0]))
+		return;
+	/* Half an address would be another one. */
+	for (size_t n = w->n; n > 0; n--)
+		if (tok_is(w, n - 1, ',')) {
+			w->n = n;
+			return;
+		}
 }
 
 /* --- writing */

@@ -14,8 +14,8 @@ typedef bool (*hdraddr_fn)(void *ctx, str address, struct buf *out);
  * quotes, and then appends the new value to *out: names, comments and groups kept, addresses quoted
  * as needed and separated by ", ", a line break ("\n" and four spaces) before an address that would
  * pass column 72 (first_column: where value begins). Returns false, *out untouched, otherwise.
- * Tokens beyond token_limit (header_address_token_limit, 0: no limit) are cut off; that alone
- * counts as a replacement. */
+ * Tokens beyond token_limit (header_address_token_limit, 0: no limit) are cut off, with the
+ * address that they leave half; that alone counts as a replacement. */
 bool hdraddr_rewrite(
     str value, size_t first_column, size_t token_limit, hdraddr_fn fn, void *ctx, struct buf *out);
 
