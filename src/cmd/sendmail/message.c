@@ -13,6 +13,7 @@
 #include "smtpwire/wire.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -191,6 +192,8 @@ static void find_sender(struct submission *s)
 	struct parsed p = {0};
 
 	if (!text) {
+		if (!getpwuid(getuid()))
+			fail("no login name found for user ID %lu", (unsigned long)getuid());
 		s->sender = str_of(submit_user());
 		return;
 	}

@@ -2,6 +2,7 @@
 """sendmail: what becomes of its input and options, with the system up and down."""
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -164,5 +165,16 @@ def test_memory():
             is_eq((p.returncode, p.stderr), (0, ""), "sendmail %s" % args)
 
 
+def test_nobody():
+    if os.geteuid() != 0:
+        return
+    with Instance(standard=False) as i:
+        program = os.path.join(i.dir, "sendmail")
+        shutil.copy(os.path.join(i.build, "bin/sendmail"), program)
+        p = subprocess.run([program, "b@far.test"], input=b"x\n", stderr=subprocess.PIPE, user=54321, group=54321, extra_groups=[], env=i.env, timeout=60, cwd="/")
+        is_eq(p.returncode, 75, "a user without a name, and no -f")
+        like(p.stderr.decode(), "sendmail: fatal: no login name found for user ID 54321", "  is told so")
+
+
 tests = [test_input, test_recipients, test_sender, test_options, test_down, test_trouble, test_memory]
-run(*(tests if os.getuid() == 0 else [test_input, test_down]))
+run(test_nobody, *(tests if os.getuid() == 0 else [test_input, test_down]))
