@@ -26,7 +26,7 @@ static struct edits parse_edits(char **args, int parts, const char *usage)
 		e.v = mem_realloc(e.v, (e.n + 1) * sizeof(*e.v));
 		e.v[e.n] = pc_request_parse(args[e.n], parts, pc_mode & PC_EDIT);
 		if (strchr(args[e.n], '\n'))
-			pc_fatal("-e, -X, or -# accepts no multi-line input");
+			pc_fatal("-Me, -Fe, -Pe, -X, or -# accept no multi-line input");
 		if (e.v[e.n].parts != parts)
 			pc_fatal("%s", usage);
 	}

@@ -43,7 +43,7 @@ static void load_master(void)
 	struct err err = {0};
 
 	if (file_read(pc_master_path, CONFFILE_LIMIT, &text, &err) != 0) {
-		if (pc_mode & (PC_MASTER | PC_FIELDS | PC_PARAMS) || err.code != ENOENT)
+		if (pc_mode & (PC_MASTER | PC_FIELDS | PC_PARAMS))
 			pc_fatal("%s", err.text);
 		pc_warn(err.text);
 		return;

@@ -35,20 +35,6 @@ static void requests_end(struct requests *r, bool all)
 	free(r->v);
 }
 
-/* Is some request for this entry? Each that is, is marked. */
-static bool wanted(struct requests *r, const struct pc_service *s)
-{
-	bool yes = false;
-
-	for (size_t i = 0; i < r->n; i++) {
-		if (!pc_request_has(&r->v[i], s))
-			continue;
-		r->v[i].matched = true;
-		yes = true;
-	}
-	return yes;
-}
-
 static void print_text(const char *head, const char *value)
 {
 	if (pc_mode & PC_JSON) {
@@ -69,32 +55,34 @@ static void print_text(const char *head, const char *value)
 	}
 }
 
+static void show_service(const struct pc_service *s)
+{
+	struct param_scope scope;
+	struct buf out = {0}, name = {0};
+
+	pc_service_scope(&scope, s);
+	pc_service_print(&out, s, pc_mode & PC_FOLD, pc_mode & PC_EXPAND ? &scope : NULL);
+	buf_printf(&name, "%s/%s", s->field[0], s->field[1]);
+	if (pc_mode & PC_JSON)
+		print_text(buf_text(&name), buf_text(&out));
+	else
+		printf("%s\n", buf_text(&out));
+	param_scope_free(&scope);
+	buf_free(&name);
+	buf_free(&out);
+}
+
 void pc_show_master(char **args)
 {
 	struct requests r = parse_all(args, 2, "-M option requires service_name[/type]");
-	struct buf out = {0};
 
-	for (size_t i = 0; i < pc_master.n; i++) {
-		const struct pc_service *s = &pc_master.v[i];
-		struct param_scope scope;
-
-		if (!wanted(&r, s))
-			continue;
-		pc_service_scope(&scope, s);
-		buf_clear(&out);
-		pc_service_print(&out, s, pc_mode & PC_FOLD, pc_mode & PC_EXPAND ? &scope : NULL);
-		if (pc_mode & PC_JSON) {
-			struct buf name = {0};
-
-			buf_printf(&name, "%s/%s", s->field[0], s->field[1]);
-			print_text(buf_text(&name), buf_text(&out));
-			buf_free(&name);
-		} else {
-			printf("%s\n", buf_text(&out));
+	for (size_t i = 0; i < pc_master.n; i++)
+		for (size_t k = 0; k < r.n; k++) {
+			if (!pc_request_has(&r.v[k], &pc_master.v[i]))
+				continue;
+			r.v[k].matched = true;
+			show_service(&pc_master.v[i]);
 		}
-		param_scope_free(&scope);
-	}
-	buf_free(&out);
 	requests_end(&r, !*args);
 }
 

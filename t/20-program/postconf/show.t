@@ -73,6 +73,7 @@ def test_master():
         is_eq(c("-P").out, "smtp/inet/smtpd_banner = hi\nsmtp/inet/smtpd_client_restrictions = permit_mynetworks, reject\n"
                            "relay/unix/syslog_name = postfix/$service_name\n", "-P")
         is_eq(c("-Px", "relay").out, "relay/unix/syslog_name = postfix/relay\n", "-Px")
+        is_eq(len(c("-M", "smtp", "*/inet").out.splitlines()), 2, "-M: once for each request")
         r = c("-M", "nowhere/unix")
         is_eq((r.rc, r.out), (0, ""), "no such service")
         like(r.err, 'warning: unmatched request: "nowhere/unix"', "with a warning")
