@@ -105,15 +105,18 @@ static void received(struct cleanup *c, const char *id, int64_t now)
 
 static void thread_headers(const struct report *r, struct cleanup *c)
 {
-	struct buf id = {0}, references = {0};
+	struct buf id = {0}, line = {0};
 
-	original_thread(r, &id, &references);
+	original_thread(r, &id);
 	if (id.n) {
-		report_fold(c, buf_view(&references));
-		report_fold(c, buf_view(&id));
+		buf_printf(&line, "References:%s", buf_text(&id));
+		report_fold(c, buf_view(&line));
+		buf_clear(&line);
+		buf_printf(&line, "In-Reply-To:%s", buf_text(&id));
+		report_fold(c, buf_view(&line));
 	}
 	buf_free(&id);
-	buf_free(&references);
+	buf_free(&line);
 }
 
 /* What a notification is made of. */

@@ -113,40 +113,28 @@ int original_part(const struct report *r, const struct notification *n, struct c
 
 /* --- threads */
 
-struct thread {
-	struct buf id, references, in_reply_to;
-	struct buf *open; /* the field that a folded line continues */
-};
-
-static void take_line(struct thread *t, str line)
+/* Adds a line of the header to the Message-ID if it belongs to that; *open: the next one may. */
+static void take_line(struct buf *id, bool *open, str line)
 {
-	static const struct {
-		const char *name;
-		size_t at;
-	} fields[] = {{"Message-ID:", offsetof(struct thread, id)},
-	    {"References:", offsetof(struct thread, references)},
-	    {"In-Reply-To:", offsetof(struct thread, in_reply_to)}};
-	bool folded = line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t');
+	static const char name[] = "Message-ID:";
 
-	if (!folded) {
-		t->open = NULL;
-		for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-			if (str_starts_nocase(line, str_of(fields[i].name))) {
-				t->open = (struct buf *)((char *)t + fields[i].at);
-				buf_clear(t->open);
-				line = str_from(line, strlen(fields[i].name));
-			}
+	if (line.n > 0 && line.p[0] != ' ' && line.p[0] != '\t') {
+		*open = str_starts_nocase(line, str_of(name));
+		if (*open) {
+			buf_clear(id);
+			line = str_from(line, sizeof(name) - 1);
+		}
 	}
-	if (!t->open || t->open->n + line.n > THREAD_MAX)
+	if (!*open || id->n + line.n > THREAD_MAX)
 		return;
-	buf_char(t->open, ' ');
-	buf_str(t->open, str_trim(line));
+	buf_char(id, ' ');
+	buf_str(id, str_trim(line));
 }
 
-void original_thread(const struct report *r, struct buf *id, struct buf *references)
+void original_thread(const struct report *r, struct buf *id)
 {
-	struct thread t = {0};
 	struct original o;
+	bool open = false;
 	struct err err;
 	str line;
 
@@ -156,14 +144,6 @@ void original_thread(const struct report *r, struct buf *id, struct buf *referen
 	}
 	while (content_line(o.in, &line) > 0 && line.n > 0)
 		if (content_line_begins(o.in))
-			take_line(&t, line);
+			take_line(id, &open, line);
 	original_close(&o);
-	if (t.id.n) {
-		buf_printf(id, "In-Reply-To:%s", buf_text(&t.id));
-		buf_printf(references, "References:%s%s",
-		    buf_text(t.references.n ? &t.references : &t.in_reply_to), buf_text(&t.id));
-	}
-	buf_free(&t.id);
-	buf_free(&t.references);
-	buf_free(&t.in_reply_to);
 }

@@ -75,8 +75,10 @@ static int tell_sender(
     struct report *r, uint32_t notify_bit, bool headers_only, const char *what, struct err *err)
 {
 	struct report some = asked_for(r, notify_bit);
-	struct notification n = {
-	    .to = r->m.sender, .from = "", .headers_only = headers_only, .what = what};
+	struct notification n = {.to = r->m.return_path.n ? r->m.return_path : r->m.sender,
+	    .from = "",
+	    .headers_only = headers_only,
+	    .what = what};
 
 	return some.nrcpts ? compose_send(&some, &n, err) : 0;
 }

@@ -70,8 +70,7 @@ void status_ascii_address(struct buf *out, str address);
 int original_part(const struct report *r, const struct notification *n, struct cleanup *c,
     bool headers_only, struct err *err);
 bool original_is_eight_bit(const struct report *r);
-/* enable_threaded_bounces: the message's Message-ID, and its References with that behind (or
- * In-Reply-To, RFC 5322 3.6.4); appended. */
-void original_thread(const struct report *r, struct buf *id, struct buf *references);
+/* enable_threaded_bounces: the message's Message-ID, with a space in front; appended. */
+void original_thread(const struct report *r, struct buf *id);
 
 #endif

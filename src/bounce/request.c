@@ -17,6 +17,7 @@ static void take_notify(struct report *r, const struct ipc_notify *m)
 	r->m.queue_id = keep(r, m->queue_id);
 	r->m.path = keep(r, m->path);
 	r->m.sender = keep(r, m->sender);
+	r->m.return_path = keep(r, m->return_path);
 	r->m.envid = keep(r, m->envid);
 }
 

@@ -237,6 +237,11 @@ static void start(void)
 {
 	struct err err;
 
+	if (conf.bounce_queue_lifetime > conf.maximal_queue_lifetime) {
+		log_warn("bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting "
+			 "bounce_queue_lifetime");
+		conf.bounce_queue_lifetime = conf.maximal_queue_lifetime;
+	}
 	qmgr_store = queue_store_open(found, NULL, &err);
 	if (!qmgr_store)
 		log_fatal("%s", err.text);

@@ -20,6 +20,16 @@ static bool from_null(const struct message *m)
 	return m->env.sender.address.n == 0;
 }
 
+/* Those whose address was replaced by others (RFC 3461 5.2.7.3) only wait for a report. */
+static size_t real_rcpts(const struct envelope *e)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->nrcpts; i++)
+		n += !str_eq(e->status[i].action, STR("expanded"));
+	return n;
+}
+
 void message_start(struct message *m)
 {
 	struct envelope *e = &m->env;
@@ -28,7 +38,7 @@ void message_start(struct message *m)
 	m->active_us = clock_wall_us();
 	if (e->message.flags & MESSAGE_FORCE_EXPIRE)
 		m->item->flags |= ITEM_EXPIRE;
-	log_qmgr_active(m->item->id, e->sender.address, e->message.size, e->nrcpts);
+	log_qmgr_active(m->item->id, e->sender.address, e->message.size, real_rcpts(e));
 	active_recipients((ssize_t)e->nrcpts);
 	m->counted = true;
 	m->item->flags &= (uint8_t) ~(ITEM_FOUND | ITEM_SKIPPED);

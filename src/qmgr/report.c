@@ -92,7 +92,7 @@ bool report_wanted(const struct message *m)
 /* --- one report */
 
 static int send_report(
-    struct message *m, enum notify_kind kind, str sender, const uint32_t *which, size_t n)
+    struct message *m, enum notify_kind kind, str return_path, const uint32_t *which, size_t n)
 {
 	const struct envelope *e = &m->env;
 	struct buf path = {0};
@@ -101,7 +101,8 @@ static int send_report(
 	    .queue_id = str_of(m->ref.id),
 	    .content_offset = m->ref.content_offset,
 	    .content_length = m->ref.content_length,
-	    .sender = sender,
+	    .sender = e->sender.address,
+	    .return_path = return_path,
 	    .envid = e->sender.envid,
 	    .ret = e->sender.ret,
 	    .sender_flags = e->sender.flags,
@@ -157,7 +158,7 @@ static int report(struct message *m, enum notify_kind kind, const uint32_t *whic
 
 	if (kind == NOTIFY_BOUNCE && verp)
 		return send_verp(m, which, n);
-	if (send_report(m, kind, m->env.sender.address, which, n) < 0)
+	if (send_report(m, kind, STR(""), which, n) < 0)
 		return -1;
 	if (kind == NOTIFY_DELAY) {
 		m->env.message.flags |= MESSAGE_WARNED;

@@ -160,4 +160,30 @@ def test_loops_and_verp():
         is_eq([m["To"] for m in g.reports()], [SENDER], "disable_verp_bounces: one report")
 
 
-run(test_via, test_asked_for, test_returned, test_declared, test_postmaster_hears_of_all, test_refused_and_expired, test_loops_and_verp)
+def test_threads():
+    with Gate({"enable_threaded_bounces": "yes"}) as g:
+        g.start()
+        g.send(["bad@far.test"], content=b"Message-Id:\r\n <m1@x>\r\nReferences: <r1@x>\r\n <r2@x>\r\nSubject: s\r\n\r\nx\r\n")
+        m = g.reports()[0]
+        is_eq((m["References"], m["In-Reply-To"]), ("<m1@x>", "<m1@x>"), "the report follows the message")
+
+
+def test_verp():
+    with Gate({"transport_maps": "inline:{{no.test=error:5.1.1 nobody}}"}) as g:
+        g.start()
+        g.cmd("sendmail", "-XV", "-f", SENDER, "u@no.test", input="Subject: x\n\nx\n")
+        m = g.reports()[0]
+        is_eq(m["To"], "s+u=no.test@client.test", "to an address of its own")
+        like(m.raw, r"\nX-Postfix-Sender: rfc822; %s\n(?s:.*)\nReturn-Path: <%s>\n" % (SENDER, SENDER), "about the sender's message")
+
+
+def test_counted():
+    with Gate({"bounce_queue_lifetime": "9d"}) as g:
+        g.start()
+        g.send(["al@far.test NOTIFY=SUCCESS"])
+        g.reports()
+        like(g.wait_log(r"from=<s@client\.test>.*queue active"), r"nrcpt=2 \(queue active\)$", "an address that was replaced is no recipient")
+        like(g.wait_log("adjusting"), "qmgr.*warning: bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime$", "lifetimes")
+
+
+run(test_via, test_asked_for, test_returned, test_declared, test_postmaster_hears_of_all, test_refused_and_expired, test_loops_and_verp, test_threads, test_verp, test_counted)
