@@ -49,7 +49,7 @@ static void put_log(struct message *m, const char *verb, const char *class, str 
     const char *text, bool with_client)
 {
 	const char *origin = attr(m, "log_message_origin");
-	str to = m->ngiven ? m->given[m->ngiven - 1].address : LOG_NONE;
+	str to = recipient_shown(m);
 
 	sender_map(m);
 	log_cleanup_check(m->id, verb, class, line, origin ? origin : "local",

@@ -24,6 +24,8 @@ struct message {
 	size_t nearly;
 	struct ipc_env_rcpt *given; /* recipients as the client gave them, not yet mapped */
 	size_t ngiven, given_cap;
+	str shown; /* recipient_shown() of that many recipients */
+	size_t shown_of;
 
 	/* content */
 	enum mime_error mime_error; /* why the content was refused, if for its structure */
@@ -161,6 +163,8 @@ void sender_setup(void);
 void sender_map(struct message *m); /* once: log lines and a From field want it early */
 void recipient_setup(void);
 void recipient_map_all(struct message *m);
+/* The last recipient for log lines: as the envelope will have it, but for aliases. */
+str recipient_shown(struct message *m);
 /* Only standard form and canonical maps: for recipients whose mail is returned unsent. */
 void recipient_plain(struct message *m);
 

@@ -54,12 +54,13 @@ static void put_log(struct judge *j, const char *verb, str text, str reason)
 	struct message *m = j->m;
 	const char *name = attr(m, "client_name"), *addr = attr(m, "client_address");
 	struct buf client = {0}, line = {0};
+	str to = strcmp(j->stage, "END-OF-MESSAGE") == 0 ? recipient_shown(m) : j->to;
 
 	buf_printf(&client, "%s[%s]", name ? name : "localhost", addr ? addr : "127.0.0.1");
 	for (size_t i = 0; i < text.n; i++)
 		buf_char(&line, text.p[i] == '\n' ? ' ' : text.p[i]);
-	log_cleanup_milter(m->id, verb, j->stage, buf_text(&client), buf_view(&line), j->from,
-	    j->to, attr(m, "log_protocol_name"), attr(m, "log_helo_name"), reason);
+	log_cleanup_milter(m->id, verb, j->stage, buf_text(&client), buf_view(&line), j->from, to,
+	    attr(m, "log_protocol_name"), attr(m, "log_helo_name"), reason);
 	buf_free(&client);
 	buf_free(&line);
 }

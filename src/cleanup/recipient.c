@@ -204,6 +204,21 @@ static int map_address(struct message *m, const struct ipc_env_rcpt *given, stru
 	return status;
 }
 
+str recipient_shown(struct message *m)
+{
+	const struct ipc_env_rcpt *last;
+	struct ipc_env_rcpt r;
+
+	if (m->ngiven == 0)
+		return (str){NULL, 0};
+	last = &m->given[m->ngiven - 1];
+	if (m->shown_of != m->ngiven) {
+		m->shown_of = m->ngiven;
+		m->shown = map_address(m, last, &r) == 0 ? r.address : last->address;
+	}
+	return m->shown;
+}
+
 static void map_one(struct message *m, const struct ipc_env_rcpt *given, bool from_milter)
 {
 	struct ipc_env_rcpt r;

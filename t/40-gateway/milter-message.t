@@ -148,6 +148,13 @@ def test_checks():
     wait_until(lambda: queued().count("!") == before + 1, "HOLD")
 
 
+def test_verdict_log():
+    """The log names the recipient as the envelope would have it."""
+    ONE.answers = {"eom": REJECT}
+    is_eq(mail("verdict", rcpts=["root"]).code, 550, "refused")
+    GW.wait_log(r"milter-reject: END-OF-MESSAGE from \S+: 5\.7\.1 Command rejected; from=<a@client\.test> to=<root@\S+> proto=ESMTP")
+
+
 def test_verdicts():
     for stage in ("header", "eoh", "body", "eom"):
         for answer, text in ((REJECT, "550 5.7.1 Command rejected"), (TEMPFAIL, "451 4.7.1 Service unavailable - try again later"), (reply("554 no code"), "554 no code")):
@@ -296,4 +303,4 @@ def test_requeued():
 
 with GW:
     GW.start()
-    run(test_changes, test_large, test_in_turn, test_envelope, test_checks, test_verdicts, test_failures, test_session_goes_on, test_refused_here, test_local, test_internal, test_requeued)
+    run(test_changes, test_large, test_in_turn, test_envelope, test_checks, test_verdict_log, test_verdicts, test_failures, test_session_goes_on, test_refused_here, test_local, test_internal, test_requeued)

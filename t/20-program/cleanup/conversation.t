@@ -15,7 +15,7 @@ MAP, FILTER, AUTO, INTERNAL, LOCAL, DISCARD, HOLD = 1 << 3, 1 << 1, 1 << 7, 1 <<
 MAIN = {"default_transport": "hold:nowhere", "maximal_queue_lifetime": "10000d", "header_checks": "static:HOLD", "message_size_limit": "20000", "hopcount_limit": "4",
         "message_reject_characters": r"\001", "message_strip_characters": r"\002", "strict_7bit_headers": "yes", "strict_mime_encoding_domain": "yes",
         "queue_file_attribute_count_limit": "20", "smtputf8_enable": "yes", "virtual_alias_maps": "inline:{{many@v.test=a@x.test b@x.test c@x.test}}",
-        "virtual_alias_expansion_limit": "2"}
+        "virtual_alias_expansion_limit": "2", "recipient_canonical_maps": "inline:{can@far.test=canned@far.test}"}
 number = [0x10000]
 
 
@@ -131,6 +131,15 @@ def test_many(i):
     ok(True, "a client that goes away")
 
 
+def test_shown(i):
+    """Log lines of checks name the envelope as it will be: completed and canonical, not expanded."""
+    for rcpts, want in ((("b@far.test",), "b@far.test"), (("b@far.test", "root"), "root@gw.example.test"), (("can@far.test",), "canned@far.test"), (("many@v.test",), "many@v.test")):
+        c = Cleanup(i)
+        c.message(rcpts=rcpts, flags=FILTER | MAP)
+        i.wait_log(r"%s: hold: header Subject: x from there\[192\.0\.2\.1\]; from=<a@client\.test> to=<%s> proto=ESMTP helo=<h>" % (c.qid, re.escape(want)))
+        ok(True, "to=<%s>" % want)
+
+
 def test_malformed(i):
     for what, bad in (("another service's message", lambda c: c.c.send("QMGR_FLUSH")), ("garbage", lambda c: c.c.send_raw(b"EHLO there\r\n" * 10)),
                       ("an endless frame", lambda c: c.c.send_raw(b"\xb5\x01\x40\x00\xff\xff\xff\x7f")), ("a queue ID with a slash", lambda c: c.begin(qid="../../etc/x")),
@@ -173,4 +182,4 @@ def env_tz():
     return ()
 
 
-run(*[main(t) for t in (test_verdicts, test_pieces, test_utf8, test_many, test_malformed, test_headers)])
+run(*[main(t) for t in (test_verdicts, test_pieces, test_utf8, test_many, test_malformed, test_shown, test_headers)])
