@@ -6,7 +6,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
-from instance import Instance, free_port
+from instance import Instance, free_port, wait_until
 from smtp import Client
 import tap
 
@@ -21,7 +21,8 @@ MAIN = {
 
 def envelope(i, qid):
     i.wait_log(r"%s: hold: " % qid)
-    return i.cmd("postcat", "-q", qid, check=True).stdout
+    # The line comes before the message is in the queue.
+    return wait_until(lambda: i.cmd("postcat", "-q", qid).stdout, "the message on hold")
 
 
 def send(i, port, sender, rcpts, content=b"Subject: x\r\n\r\nx\r\n"):

@@ -2,6 +2,7 @@
 """The log writer: its file, rotation, bad packets, configuration errors."""
 import os
 import re
+import signal
 import socket
 import stat
 import sys
@@ -59,8 +60,11 @@ def test_bad_packets():
         i.wait_log("daemon started")
         s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         s.connect(os.path.join(i.spool, "public", "postlog"))
+        pid = wait_until(lambda: i.pids("postlogd"), "postlogd")[0]
+        os.kill(pid, signal.SIGSTOP)  # so that it gets them all at once
         for packet in (b"", b"x", b"plain text\n", b"PL" + b"\xff" * 30, b"PL\x05\x00", os.urandom(5000)):
             s.send(packet)
+        os.kill(pid, signal.SIGCONT)
         i.wait_log("warning: malformed packet at the postlog socket")
         i.cmd("postlog", "still alive", check=True)
         ok(i.wait_log("still alive"), "malformed packets draw a warning and do no harm")

@@ -31,7 +31,7 @@ def packet(text):
 def stop(i, packets=()):
     """Begins it, while postlogd does not run and has these packets to read."""
     wait_until(lambda: i.find_log("daemon started"), "the start")
-    pid = i.pids("postlogd")[0]
+    pid = wait_until(lambda: i.pids("postlogd"), "postlogd")[0]
     os.kill(pid, signal.SIGSTOP)
     for p in packets:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:  # a sender has no room for all of them
