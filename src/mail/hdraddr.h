@@ -6,7 +6,9 @@
 #include "base/buf.h"
 
 /* Called for each address, in internal form (routes dropped: <@a,@b:user@dom> is user@dom; an empty
- * <> is not shown). Returns true when it put a replacement (internal form) into *out. May wait. */
+ * <> is not shown, nor, where it would be rewritten, "a@b" in quotes without a domain, whose
+ * internal form is another address). Returns true when it put a replacement (internal form) into
+ * *out. May wait. */
 typedef bool (*hdraddr_fn)(void *ctx, str address, struct buf *out);
 
 /* Walks the address list in value (a header field's text behind its colon; lines separated by \n or

@@ -40,8 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	hdraddr_each(in, 0, look, &first);
 	changed = hdraddr_rewrite(in, 4, 0, replace, &second, &out);
-	/* What only its quotes tell from its standard form counts as changed, too. */
-	if (first.count != second.count || (second.count > 0 && !changed))
+	/* What only its quotes tell from its standard form counts as changed, too; what they alone
+	 * tell from another address is not shown for a change. */
+	if (first.count < second.count || (second.count > 0 && !changed))
 		abort();
 	for (size_t i = 0; i + 1 < out.n; i++)
 		if (out.p[i] == '\n' && out.p[i + 1] != '\t')
