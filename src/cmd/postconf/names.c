@@ -6,7 +6,6 @@
 #include "param/param.h"
 #include "pc.h"
 #include "used.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
