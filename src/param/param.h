@@ -41,8 +41,7 @@ int conf_override(const char *assignment, struct err *err);
 int conf_load(void (*warn)(const char *text), struct err *err);
 
 /* One warning for each parameter that is set, in main.cf or with -o in master.cf, to something else
- * than its default, and that is missed because we do not act on it. A parameter is told of once in
- * the life of a process. */
+ * than its default, and that we do not act on. For master and "postern check". */
 void conf_warn_unacted(void (*warn)(const char *text));
 
 /* Expanded value of any parameter, built-in, service-defined or user-defined; false if there is

@@ -4,15 +4,13 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#define ACTS	      NULL, false
-#define NOT_YET	      "", false
-#define NEVER(why)    why, false
-#define NEEDLESS(why) why, true
+#define ACTS	   NULL
+#define NOT_YET	   ""
+#define NEVER(why) why
 
-/* acts becomes two members. */
-#define ROW(t, member, name, def, unit, lo, hi, words, idle, needless, programs, since, prose)     \
-	{name, def, PARAM_TYPE_##t, offsetof(struct conf, member), unit, lo, hi, words, idle,      \
-	    needless, programs, since, prose},
+#define ROW(t, member, name, def, unit, lo, hi, words, acts, programs, since, prose)               \
+	{name, def, PARAM_TYPE_##t, offsetof(struct conf, member), unit, lo, hi, words, acts,      \
+	    programs, since, prose},
 
 const struct param_row param_rows[] = {
 #define PARAM_STR(m, name, def, acts, programs, since, prose)                                      \

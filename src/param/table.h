@@ -24,7 +24,6 @@ struct param_row {
 	int64_t lo, hi;
 	const char *words; /* ENUM: allowed values, separated by | */
 	const char *idle;  /* NULL: we act on it; "": not yet; else the reason why we never will */
-	bool needless;	   /* nobody misses it */
 	const char *programs, *since, *prose;
 };
 
