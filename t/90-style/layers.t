@@ -99,6 +99,12 @@ def test_manual():
         diag("\n".join(missing))
 
 
+def test_scripts():
+    tests = [os.path.join(d, f) for d, _, files in os.walk(os.path.join(ROOT, "t")) for f in files if f.endswith(".t")]
+    bad = [t for t in tests if not os.stat(t).st_mode & 0o100]
+    is_eq(bad, [], "every test can be executed")
+
+
 def test_words():
     bad = []
     for path in sorted(sources()):
@@ -109,4 +115,4 @@ def test_words():
         diag("\n".join(bad))
 
 
-run(test_layers, test_filters, test_length, test_manual, test_words)
+run(test_layers, test_filters, test_length, test_manual, test_scripts, test_words)
