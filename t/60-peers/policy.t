@@ -99,6 +99,7 @@ def test_postgrey_unix():
 
 
 def children(g):
+    """The commands that spawn has started."""
     spawns = g.pids("spawn")
     out = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -106,7 +107,7 @@ def children(g):
             stat = open("/proc/%s/stat" % pid).read()
         except OSError:
             continue
-        if int(stat.rsplit(")", 1)[1].split()[1]) in spawns:
+        if "(command-guard)" not in stat and int(stat.rsplit(")", 1)[1].split()[1]) in spawns:
             out.append(int(pid))
     return out
 
