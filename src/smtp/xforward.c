@@ -32,8 +32,10 @@ unsigned xforward_attrs(str names)
 }
 
 /* Addresses of IPv6 carry a prefix, and the origin has words of its own (XFORWARD_README). What is
- * not known is left out. */
-static void put_attr(const struct delivery *d, const struct row *row, struct buf *line)
+ * not known is left out, but for a connection that had a message before: a server that does not
+ * forget what it was told of that one would take it for this one's. */
+static void put_attr(
+    const struct conn *c, const struct delivery *d, const struct row *row, struct buf *line)
 {
 	str value = delivery_attr(d, row->attr);
 	struct buf text = {0};
@@ -43,8 +45,9 @@ static void put_attr(const struct delivery *d, const struct row *row, struct buf
 		buf_cstr(&text, "IPV6:");
 	if (str_eq(str_of(row->name), STR("SOURCE")))
 		value = str_eq_nocase(value, STR("local")) ? STR("LOCAL") : STR("REMOTE");
-	buf_str(&text, value);
-	if (value.n > 0 && !str_eq_nocase(value, STR("unknown")))
+	if (!str_eq_nocase(value, STR("unknown")))
+		buf_str(&text, value);
+	if (text.n > 0 || c->uses > 1)
 		xattr_put(line, row->name, buf_view(&text));
 	buf_free(&text);
 }
@@ -59,7 +62,7 @@ static int send_command(struct conn *c, const struct delivery *d, int command)
 
 	for (size_t i = 0; i < ROWS; i++)
 		if (rows[i].command == command && (c->xforward & (1u << i)))
-			put_attr(d, &rows[i], &line);
+			put_attr(c, d, &rows[i], &line);
 	if (line.n > 0) {
 		c->phase = phases[command];
 		chat_put(c, conf.smtp_xforward_timeout, "XFORWARD%s", line.p);

@@ -3,7 +3,7 @@
 import re
 import time
 
-from client import (BODY_7BIT, BOUNCED, CAPS, DEFERRED, EIGHT_BODY, EIGHT_HEADER, EIGHT_MIME, SENT, UTF8, UTF8_HEADER, Server, Smtp)
+from client import (BODY_7BIT, BOUNCED, CAPS, DEFERRED, EIGHT_BODY, EIGHT_HEADER, EIGHT_MIME, REUSE, SENT, UTF8, UTF8_HEADER, Server, Smtp)
 from tap import is_eq, like, ok, run
 
 NO_8BIT = ["PIPELINING", "SIZE", "DSN"]
@@ -177,6 +177,10 @@ def test_xforward():
         is_eq(peer.commands()[1:3], ["XFORWARD NAME=h+2Bx.test ADDR=IPV6:2001:db8::1 PORT=99", "XFORWARD PROTO=ESMTP IDENT=ABC SOURCE=REMOTE"], "XFORWARD")
         s.deliver("u@far.test", peer.nexthop, attrs={"log_message_origin": "local", "rewrite_context": "local"})
         is_eq(peer.commands()[1], "XFORWARD SOURCE=LOCAL", "local mail: what is not known is left out")
+        for a in (attrs, {"log_message_origin": "local", "rewrite_context": "local"}):
+            s.deliver("u@far.test", peer.nexthop, flags=REUSE, attrs=a)
+        is_eq(peer.commands()[-5:-3], ["XFORWARD NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] PORT=[UNAVAILABLE]",
+                                       "XFORWARD PROTO=[UNAVAILABLE] HELO=[UNAVAILABLE] IDENT=[UNAVAILABLE] SOURCE=LOCAL"], "nothing is left of the message before")
         peer.replies["XFORWARD"] = "501 5.5.4 no"
         is_eq(s.deliver("u@far.test", peer.nexthop, attrs=attrs).kind, SENT, "a refusal is no reason to stop")
     with Server(caps=["XFORWARD ADDR"]) as some, Smtp({"smtp_send_xforward_command": "yes"}) as s:
