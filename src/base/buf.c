@@ -74,6 +74,17 @@ void buf_str(struct buf *b, str s)
 	buf_add(b, s.p, s.n);
 }
 
+void buf_quoted(struct buf *b, str s)
+{
+	buf_char(b, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			buf_char(b, '\\');
+		buf_char(b, s.p[i]);
+	}
+	buf_char(b, '"');
+}
+
 void buf_cstr(struct buf *b, const char *s)
 {
 	buf_add(b, s, strlen(s));

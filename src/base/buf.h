@@ -21,6 +21,9 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, str s);
 void buf_cstr(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
+/* s as a quoted-string: in quotes, with a backslash in front of quotes and backslashes (RFC 5322
+ * 3.2.4). */
+void buf_quoted(struct buf *b, str s);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 void buf_lower(struct buf *b, str s); /* appends s with ASCII letters in lower case */

@@ -216,12 +216,6 @@ void log_address(struct buf *out, str address)
 		buf_str(out, address);
 		return;
 	}
-	buf_char(out, '"');
-	for (size_t i = 0; i < local.n; i++) {
-		if (local.p[i] == '"' || local.p[i] == '\\')
-			buf_char(out, '\\');
-		buf_char(out, local.p[i]);
-	}
-	buf_char(out, '"');
+	buf_quoted(out, local);
 	buf_str(out, str_from(address, local.n));
 }

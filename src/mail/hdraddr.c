@@ -304,17 +304,6 @@ static bool is_quoted_at(const struct walk *w, size_t i, size_t end)
 	return str_chr(buf_view(&w->internal), '@') >= 0;
 }
 
-static void put_quoted(struct buf *out, str local)
-{
-	buf_char(out, '"');
-	for (size_t i = 0; i < local.n; i++) {
-		if (local.p[i] == '"' || local.p[i] == '\\')
-			buf_char(out, '\\');
-		buf_char(out, local.p[i]);
-	}
-	buf_char(out, '"');
-}
-
 /* Shows the address in w->internal, of tokens [i, end), and appends what it is now to w->item. One
  * that only its quotes tell from its standard form counts as replaced. */
 static void show_address(struct walk *w, size_t i, size_t end)
@@ -322,7 +311,7 @@ static void show_address(struct walk *w, size_t i, size_t end)
 	size_t at = w->item.n;
 
 	if (w->out && is_quoted_at(w, i, end)) {
-		put_quoted(&w->item, buf_view(&w->internal));
+		buf_quoted(&w->item, buf_view(&w->internal));
 		return;
 	}
 	buf_clear(&w->external);

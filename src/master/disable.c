@@ -8,11 +8,8 @@
 
 static bool matches(str item, str name, str type)
 {
-	ptrdiff_t at = -1;
+	ptrdiff_t at = str_rchr(item, '/');
 
-	for (size_t i = 0; i < item.n; i++)
-		if (item.p[i] == '/')
-			at = (ptrdiff_t)i;
 	if (at < 0)
 		return str_eq_nocase(item, type);
 	return str_eq_nocase(str_head(item, (size_t)at), name) &&

@@ -105,17 +105,6 @@ static bool is_bar(const struct token *t)
 	return t->kind == TOKEN_ATOM && str_eq(buf_view(&t->text), STR("|"));
 }
 
-static void put_quoted(struct buf *out, const struct buf *text)
-{
-	buf_char(out, '"');
-	for (size_t i = 0; i < text->n; i++) {
-		if (text->p[i] == '"' || text->p[i] == '\\')
-			buf_char(out, '\\');
-		buf_char(out, text->p[i]);
-	}
-	buf_char(out, '"');
-}
-
 static void put_token(struct buf *out, const struct token *t, bool after_word, bool quote)
 {
 	if (after_word && (is_word(t) || (t->kind == TOKEN_SPECIAL && t->special == '<')))
@@ -125,7 +114,7 @@ static void put_token(struct buf *out, const struct token *t, bool after_word, b
 		if (t->special == ',')
 			buf_char(out, ' ');
 	} else if (t->kind == TOKEN_QUOTED && quote) {
-		put_quoted(out, &t->text);
+		buf_quoted(out, buf_view(&t->text));
 	} else if (t->kind == TOKEN_LITERAL) {
 		buf_printf(out, "[%s]", buf_text(&t->text));
 	} else {

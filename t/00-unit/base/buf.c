@@ -41,6 +41,9 @@ static void buffers(void)
 	is_cstr(buf_text(&b), "abc...", "escapes, shortened");
 	buf_free(&b);
 	ok(!b.p && !b.cap, "free");
+	buf_quoted(&b, STR("a \"b\\"));
+	is_str(buf_view(&b), STR("\"a \\\"b\\\\\""), "a quoted-string");
+	buf_free(&b);
 }
 
 static void arenas(void)
