@@ -304,6 +304,39 @@ static void saving(const char *point)
 	queue_store_close(s);
 }
 
+static bool take_ref(const struct queue_ref *ref, void *arg)
+{
+	*(struct queue_ref *)arg = *ref;
+	return false;
+}
+
+/* Requeueing: a copy that fails leaves nothing in the maildrop, and the message as it was. */
+static void copying(const char *point, const char *queue)
+{
+	struct queue_writer *w;
+	struct queue_ref ref, copy = {0};
+	struct arena a = {0};
+	struct envelope e;
+	char line[128], what[128];
+
+	scratch_queue();
+	w = queue_writer_new(NULL);
+	scratch_put(w, "AA1", queue, 100000, 2, &ref, &err);
+	queue_writer_free(w);
+	queue_read_envelope(&ref, &e, &a, &err);
+	snprintf(line, sizeof line, "%s ENOSPC", point);
+	scratch_faults(line);
+	snprintf(what, sizeof what, "copy: %s is told", line);
+	ok(queue_copy_file("maildrop", &ref, 0700, &e, &err) < 0 && err.code == ENOSPC, what);
+	scratch_faults(NULL);
+	is_int(scratch_count("maildrop", ""), 0, "copy: nothing is in the maildrop");
+	ok(scratch_whole(&ref, 2), "copy: the message is whole");
+	is_int(queue_copy_file("maildrop", &ref, 0700, &e, &err), 0, "copy: later it works");
+	queue_scan("maildrop", take_ref, &copy, &err);
+	ok(copy.id[0] && scratch_whole(&copy, 2), "copy: and is whole");
+	arena_free(&a);
+}
+
 /* What could not be written comes before what was said since: the last word counts. */
 static void order(void)
 {
@@ -365,6 +398,8 @@ static void reading(void)
 static void run(void *arg)
 {
 	static const char *const crash_points[] = {"queue.log.write", "queue.log.sync"};
+	static const char *const copy_points[] = {"queue.file.open", "queue.log.read",
+	    "queue.file.write", "queue.file.sync", "queue.file.rename"};
 
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(write_points); i++) {
@@ -395,6 +430,10 @@ static void run(void *arg)
 	saving("queue.file.open");
 	saving("queue.file.write");
 	saving("queue.file.sync");
+	for (size_t i = 0; i < ARRAY_SIZE(copy_points); i++) {
+		copying(copy_points[i], "incoming");
+		copying(copy_points[i], "hold");
+	}
 	refused();
 	order();
 	reading();
