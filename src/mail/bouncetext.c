@@ -8,7 +8,7 @@
 
 #define FILE_MAX (1024 * 1024)
 
-static struct bounce_text texts[BOUNCE_TEXT_COUNT] = {
+static const struct bounce_text built_in[BOUNCE_TEXT_COUNT] = {
     {"failure_template", "us-ascii", "Mail Delivery System <MAILER-DAEMON>",
 	"Undelivered Mail Returned to Sender", "Postmaster Copy: Undelivered Mail",
 	"The mail gateway at $myhostname could not deliver your message to\n"
@@ -35,11 +35,12 @@ static struct bounce_text texts[BOUNCE_TEXT_COUNT] = {
 	"This is the delivery report that you asked the mail gateway at\n"
 	"$myhostname for.\n"},
 };
+static struct bounce_text loaded[BOUNCE_TEXT_COUNT]; /* text NULL: as it is built in */
 static struct arena arena;
 
 const struct bounce_text *bounce_text(enum bounce_text_kind kind)
 {
-	return &texts[kind];
+	return loaded[kind].text ? &loaded[kind] : &built_in[kind];
 }
 
 /* --- the file */
@@ -115,47 +116,55 @@ static bool is_usable(struct loader *l, const struct bounce_text *t)
 	return good;
 }
 
-/* One line of the header; a line that begins with white space continues the one before. */
-static bool load_header(struct loader *l, struct bounce_text *t, str line, const char ***last)
+/* A field of the header with the lines that continue it; false at the empty line, which is taken,
+ * and at the end. */
+static bool next_field(str *text, str *field)
 {
-	ptrdiff_t colon = str_chr(line, ':');
-	str name = str_head(line, colon < 0 ? line.n : (size_t)colon);
+	str line;
 
-	if (*last && (line.p[0] == ' ' || line.p[0] == '\t') && str_is_ascii(line)) {
-		**last = arena_printf(&arena, "%s\n%.*s", **last, STR_FMT(line));
-		return true;
-	}
-	*last = colon < 0 ? NULL : header(t, name);
-	if (!str_is_ascii(line))
+	if (!str_split(text, '\n', field) || field->n == 0)
+		return false;
+	while (text->n > 0 && (text->p[0] == ' ' || text->p[0] == '\t') &&
+	       str_split(text, '\n', &line))
+		field->n = (size_t)(line.p + line.n - field->p);
+	return true;
+}
+
+static bool load_field(struct loader *l, struct bounce_text *t, str field)
+{
+	ptrdiff_t colon = str_chr(field, ':');
+	str name = str_head(field, colon < 0 ? field.n : (size_t)colon);
+	const char **value = colon < 0 ? NULL : header(t, name);
+
+	if (!str_is_ascii(field))
 		complain(l, "%s: non-ASCII header in %.*s template -- ignoring this template",
 		    l->path, STR_FMT(kind_of(t)));
-	else if (!*last)
+	else if (!value)
 		complain(l,
 		    "%s: unknown \"%.*s\" header label in %.*s template -- ignoring this template",
 		    l->path, STR_FMT(str_head(name, 100)), STR_FMT(kind_of(t)));
 	else
-		**last = arena_cstr(&arena, str_trim(str_from(line, (size_t)colon + 1)));
-	return *last && str_is_ascii(line);
+		*value = arena_cstr(&arena, str_trim(str_from(field, (size_t)colon + 1)));
+	return value && str_is_ascii(field);
 }
 
 /* The text of a template: headers, an empty line, what is sent. */
-static void take_template(struct loader *l, struct bounce_text *t, str text)
+static void take_template(struct loader *l, enum bounce_text_kind kind, str text)
 {
-	struct bounce_text fresh = *t;
-	const char **last = NULL;
-	str line;
+	struct bounce_text fresh = *bounce_text(kind);
+	str field;
 
-	while (str_split(&text, '\n', &line) && line.n > 0)
-		if (!load_header(l, &fresh, line, &last))
+	while (next_field(&text, &field))
+		if (!load_field(l, &fresh, field))
 			return;
 	if (!text.n) {
 		complain(l, "%s: missing message text in %.*s template -- ignoring this template",
-		    l->path, STR_FMT(kind_of(t)));
+		    l->path, STR_FMT(kind_of(&fresh)));
 		return;
 	}
 	fresh.text = arena_cstr(&arena, text);
 	if (is_usable(l, &fresh))
-		*t = fresh;
+		loaded[kind] = fresh;
 }
 
 /* Lines up to the end marker. */
@@ -178,16 +187,16 @@ static int load_entry(struct loader *l, str line, struct err *err)
 {
 	struct buf text = {0};
 	str name, value;
-	int i = 0;
+	enum bounce_text_kind i = 0;
 
 	if (conffile_assignment(line, &name, &value, err) != 0)
 		return err_prefix(err, "%s, line %d", l->path, l->line);
 	if (str_starts(value, STR("<<")) && str_trim(str_from(value, 2)).n > 0)
 		read_lines(l, str_trim(str_from(value, 2)), &text);
-	while (i < BOUNCE_TEXT_COUNT && !str_eq(name, str_of(texts[i].name)))
+	while (i < BOUNCE_TEXT_COUNT && !str_eq(name, str_of(built_in[i].name)))
 		i++;
 	if (i < BOUNCE_TEXT_COUNT)
-		take_template(l, &texts[i], buf_view(&text));
+		take_template(l, i, buf_view(&text));
 	else
 		complain(l, "%s, line %d: unknown template name: %.*s -- ignoring this template",
 		    l->path, l->line, STR_FMT(str_head(name, 100)));
@@ -195,27 +204,35 @@ static int load_entry(struct loader *l, str line, struct err *err)
 	return 0;
 }
 
-int bounce_texts_load(const char *path, void (*warn)(const char *text), struct err *err)
+int bounce_texts_parse(
+    const char *path, str content, void (*warn)(const char *text), struct err *err)
 {
-	struct buf content = {0};
-	struct loader l = {.path = path, .warn = warn};
+	struct loader l = {.rest = content, .path = path, .warn = warn};
 	str line;
 	int r = 0;
 
-	if (!*path)
-		return 0;
-	if (file_read(path, FILE_MAX, &content, err) < 0)
-		return -1;
-	if (str_chr(buf_view(&content), 0) >= 0) {
-		buf_free(&content);
+	memset(loaded, 0, sizeof loaded);
+	arena_free(&arena);
+	if (str_chr(content, 0) >= 0)
 		return err_set(err, "%s: has a null byte", path);
-	}
-	l.rest = buf_view(&content);
 	if (str_ends(l.rest, STR("\n"))) /* ends a line, begins none */
 		l.rest.n--;
 	while (r == 0 && next_line(&l, &line))
 		if (str_trim(line).n > 0 && line.p[0] != '#')
 			r = load_entry(&l, line, err);
+	return r;
+}
+
+int bounce_texts_load(const char *path, void (*warn)(const char *text), struct err *err)
+{
+	struct buf content = {0};
+	int r;
+
+	if (!*path)
+		return 0;
+	if (file_read(path, FILE_MAX, &content, err) < 0)
+		return -1;
+	r = bounce_texts_parse(path, buf_view(&content), warn, err);
 	buf_free(&content);
 	return r;
 }

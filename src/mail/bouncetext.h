@@ -23,6 +23,9 @@ struct bounce_text {
  * template is reported through warn, and the built-in text stays. 0, or -1 and err when the file
  * cannot be read, or a line outside of templates is no assignment. */
 int bounce_texts_load(const char *path, void (*warn)(const char *text), struct err *err);
+/* The same with the file's content, which is copied; what was loaded before is forgotten. */
+int bounce_texts_parse(
+    const char *path, str content, void (*warn)(const char *text), struct err *err);
 const struct bounce_text *bounce_text(enum bounce_text_kind kind);
 /* Appends the text with its $parameters expanded. */
 int bounce_text_expand(const struct bounce_text *t, struct buf *out, struct err *err);

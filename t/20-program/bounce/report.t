@@ -186,4 +186,31 @@ def test_counted():
         like(g.wait_log("adjusting"), "qmgr.*warning: bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime$", "lifetimes")
 
 
-run(test_via, test_asked_for, test_returned, test_declared, test_postmaster_hears_of_all, test_refused_and_expired, test_loops_and_verp, test_threads, test_verp, test_counted)
+def test_templates():
+    """Of a file with one good and one bad template the good one is used, and the bad one named."""
+    with Gate() as g:
+        g.main["bounce_template_file"] = g.file("bounce.cf", """failure_template = <<EOF
+Charset: utf-8
+Subject: Nicht zugestellt
+  von $myhostname
+
+Gr\u00fc\u00dfe von $myhostname
+EOF
+success_template = <<EOF
+Colour: blue
+
+never seen
+EOF
+""")
+        g.write_config()
+        g.start()
+        g.send(["bad@far.test NOTIFY=FAILURE"])
+        m = g.reports()[0]
+        like(m["Subject"], r"^Nicht zugestellt\s+von \$myhostname$", "its subject, which is not expanded")
+        like(m.raw, r"\nContent-Type: text/plain; charset=utf-8\n(?s:.*)\nGr\u00fc\u00dfe von gw\.example\.test\n", "its text, which is")
+        g.send(["u@old.test NOTIFY=SUCCESS"])
+        is_eq(g.reports()[0]["Subject"], "Successful Mail Delivery Report", "the built-in text in place of a bad one")
+        like(g.wait_log("bounce.cf"), r'unknown "Colour" header label in success template -- ignoring this template$', "which is named")
+
+
+run(test_via, test_asked_for, test_returned, test_declared, test_postmaster_hears_of_all, test_refused_and_expired, test_loops_and_verp, test_threads, test_verp, test_counted, test_templates)
