@@ -75,6 +75,13 @@ static bool is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+str str_chomp(str s)
+{
+	while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
+		s.n--;
+	return s;
+}
+
 str str_trim(str s)
 {
 	while (s.n && is_space(s.p[s.n - 1]))

@@ -32,6 +32,7 @@ bool str_ends_nocase(str s, str suffix);
 int str_cmp(str a, str b);	   /* byte order, like memcmp then length */
 str str_from(str s, size_t at);	   /* s without its first at bytes (empty if shorter) */
 str str_head(str s, size_t n);	   /* the first n bytes at most */
+str str_chomp(str s);		   /* without the line ends (CR, LF) behind it */
 str str_trim(str s);		   /* without ASCII white space at both ends */
 ptrdiff_t str_chr(str s, char c);  /* index of the first c, or -1 */
 ptrdiff_t str_rchr(str s, char c); /* index of the last c, or -1 */

@@ -255,9 +255,7 @@ int milter_replycode(str text, struct buf *out, struct err *err)
 		return err_set(err, "reply code is cut short");
 	if (text.n > MILTER_REPLY_MAX)
 		return err_set(err, "reply code with %zu bytes of text", text.n);
-	text.n--;
-	while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
-		text.n--;
+	text = str_chomp(str_head(text, text.n - 1));
 	while (str_split(&text, '\n', &line)) {
 		if (line.n && line.p[line.n - 1] == '\r')
 			line.n--;

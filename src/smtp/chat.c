@@ -57,8 +57,7 @@ static enum reply_state take_line(struct conn *c, str line)
 	struct err err;
 	bool known_garbage = c->reply.garbage;
 
-	while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
-		line.n--;
+	line = str_chomp(line);
 	if (!maps_empty(reply_filter)) {
 		enum table_result r = maps_get(reply_filter, line, &changed, &err);
 		if (r == TABLE_FOUND) {

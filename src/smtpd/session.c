@@ -167,13 +167,6 @@ static void refuse_unknown(struct session *s, str verb)
 		session_reply_text(s, buf_view(&s->verdict));
 }
 
-static str without_end(str line)
-{
-	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
-		line.n--;
-	return line;
-}
-
 static void unknown_command(struct session *s, str verb, str line)
 {
 	s->stage = "UNKNOWN";
@@ -181,7 +174,7 @@ static void unknown_command(struct session *s, str verb, str line)
 	if (is_denied(s, NULL))
 		return;
 	if (nonsmtp_command(verb, line)) {
-		log_smtpd_non_smtp(s->client.namaddr, str_head(without_end(line), 100));
+		log_smtpd_non_smtp(s->client.namaddr, str_head(str_chomp(line), 100));
 		session_reply(s, "221 2.7.0 Error: I can break rules, too. Goodbye.");
 		s->ending = true;
 	} else {

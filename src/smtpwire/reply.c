@@ -70,8 +70,7 @@ enum reply_state reply_line(struct reply *r, str line)
 	bool more = false;
 	int code;
 
-	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
-		line.n--;
+	line = str_chomp(line);
 	if (++r->lines > REPLY_LINES_MAX)
 		return REPLY_BAD;
 	code = line_code(line, &more);

@@ -55,8 +55,7 @@ enum table_result tcp_reply(str line, struct buf *value, struct err *err)
 {
 	str text;
 
-	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
-		line.n--;
+	line = str_chomp(line);
 	if (line.n < 4 || !str_is_digits(str_head(line, 3)) ||
 	    (line.p[3] != ' ' && line.p[3] != '\t'))
 		return bad(err, "read TCP map reply: malformed reply", line);

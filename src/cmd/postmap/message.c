@@ -48,10 +48,8 @@ static void feed(struct mime *m)
 	ssize_t n;
 
 	while ((n = getline(&line, &cap, stdin)) > 0) {
-		while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
-			n--;
 		buf_clear(&wire);
-		mime_put_piece(&wire, str_mem(line, (size_t)n), LINE_FIRST | LINE_LAST);
+		mime_put_piece(&wire, str_chomp(str_mem(line, (size_t)n)), LINE_FIRST | LINE_LAST);
 		mime_feed(m, buf_view(&wire));
 	}
 	mime_end(m);

@@ -19,6 +19,8 @@ static void slices(void)
 	is_str(str_head(STR("abc"), 2), STR("ab"), "head");
 	is_str(str_trim(STR(" \t\r\n\v\fa b\n")), STR("a b"), "trim");
 	is_str(str_trim(STR(" \n")), STR(""), "trim all");
+	is_str(str_chomp(STR(" a\r\n\n")), STR(" a"), "chomp");
+	is_str(str_chomp(STR("\n")), STR(""), "chomp all");
 	is_int(str_chr(STR("a:b:c"), ':'), 1, "first");
 	is_int(str_rchr(STR("a:b:c"), ':'), 3, "last");
 	is_int(str_chr(STR(""), ':'), -1, "none");
